@@ -1,0 +1,81 @@
+"""Every exception that fluxsync raises on purpose.
+
+.. code-block:: text
+
+    FluxSyncError
+    ├── ConfigError                a setting, from whichever source
+    ├── TargetError                FLUXSYNC_APP names something that can't be loaded
+    ├── PageError                  a page that can't be registered
+    ├── ScaffoldError              fluxsync new
+    ├── SupervisorError            the supervisor can't be started or reached
+    ├── BridgeError                this server doesn't give its client's socket away
+    └── UpstreamError              the hop to Streamlit
+        ├── UpstreamUnavailable    no connection, or no replica that could take one
+        ├── UpstreamTimeout        too slow
+        └── UpstreamProtocolError  an answer that isn't one
+
+Messages are lower-case and without a period, since they're embedded in lines of logs and
+of the command line. They say what to change.
+"""
+
+from __future__ import annotations
+
+
+class FluxSyncError(Exception):
+    """Base of all exceptions here."""
+
+
+class ConfigError(FluxSyncError):
+    """A setting is wrong.
+
+    :param name: Name of the setting.
+    :param value: What was found; shown with ``repr``.
+    :param source: Where it was found: ``environment``, ``.env``, a file name, ...
+    :param expected: What would be right.
+    """
+
+    def __init__(self, name: str, value: object, *, source: str, expected: str) -> None:
+        super().__init__(name, value, source, expected)
+        self.name = name
+        self.value = value
+        self.source = source
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r} from {self.source}: expected {self.expected}"
+
+
+class TargetError(FluxSyncError):
+    """An import target doesn't lead to an application."""
+
+
+class PageError(FluxSyncError, ValueError):
+    """A page can't be registered."""
+
+
+class ScaffoldError(FluxSyncError):
+    """A new project can't be created."""
+
+
+class SupervisorError(FluxSyncError):
+    """The supervisor can't be started or reached."""
+
+
+class BridgeError(FluxSyncError):
+    """The client's socket can't be taken from this server."""
+
+
+class UpstreamError(FluxSyncError):
+    """The hop to Streamlit failed."""
+
+
+class UpstreamUnavailable(UpstreamError):
+    """There is no connection to Streamlit."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """Streamlit took longer than a configured limit."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """What came back isn't valid HTTP, or broke off."""

@@ -1,0 +1,204 @@
+"""Who the client is, and what Streamlit and the API are told about it. No I/O.
+
+Headers that say who somebody is, or where a request came from, are worth what the peer
+that sent them is worth. From anybody but a trusted proxy they're removed, whatever part
+of fluxsync answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from . import headers as _headers
+
+if t.TYPE_CHECKING:
+    from ..typing import Headers
+
+Network: t.TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+
+#: Where a request came from.
+FORWARDING = frozenset(
+    (
+        "cf-connecting-ip",
+        "client-ip",
+        "fastly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-original-uri",
+        "x-original-url",
+        "x-proxycontextpath",
+        "x-real-ip",
+        "x-rewrite-url",
+        "x-rsc-request",
+        "x-scheme",
+        "x-script-name",
+        "script-name",
+        "path-info",
+    )
+)
+FORWARDING_PREFIXES = ("x-forwarded-", "x-envoy-", "rstudio-connect-")
+
+#: Who the user is: what authenticating proxies are known to add.
+IDENTITY = frozenset(
+    (
+        "remote-user",
+        "remote-groups",
+        "remote-name",
+        "remote-email",
+        "x-remote-user",
+        "x-remote-groups",
+        "x-remote-email",
+        "x-remote-name",
+        "x-user",
+        "x-username",
+        "x-user-id",
+        "x-user-email",
+        "x-email",
+        "x-groups",
+        "x-roles",
+        "x-webauth-user",
+        "x-iisnode-auth_user",
+        "iv-user",
+        "sm_user",
+        "posit-connect-user-session-token",
+        "x-client-cert",
+        "x-client-dn",
+        "x-client-verify",
+    )
+)
+IDENTITY_PREFIXES = (
+    "cf-access-",
+    "oidc-claim-",
+    "oidc_claim_",
+    "ssl-client-",
+    "tailscale-user-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
+    "x-goog-authenticated-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-ssl-client-",
+    "x-vouch-",
+)
+
+#: What fluxsync itself adds; nobody else may.
+OWN_PREFIX = "x-fluxsync-"
+
+#: Replaced by what fluxsync knows, even from a trusted proxy.
+REPLACED = frozenset(
+    (
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-request-id",
+    )
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """The client as far as it can be known."""
+
+    #: Address of the client; of the peer, if there is no trusted proxy.
+    address: str
+    scheme: str
+    #: Host and port as the client typed them.
+    host: str
+    #: All addresses from the client to this server's peer, for ``X-Forwarded-For``.
+    chain: tuple[str, ...]
+    #: Whether the peer is a trusted proxy.
+    via_trusted: bool
+
+
+def is_claim(name: str, extra: t.Collection[str] = ()) -> bool:
+    """Whether a header field is believed only from trusted proxies.
+
+    :param extra: More names, in lower case, from the settings.
+    """
+    name = name.lower()
+    return (
+        name in FORWARDING
+        or name in IDENTITY
+        or name in extra
+        or name.startswith(FORWARDING_PREFIXES)
+        or name.startswith(IDENTITY_PREFIXES)
+        or name.startswith(OWN_PREFIX)
+    )
+
+
+def is_trusted(address: str, networks: t.Iterable[Network]) -> bool:
+    """Whether an address lies in one of the networks."""
+    try:
+        ip = ipaddress.ip_address(address.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return any((mapped or ip) in network for network in networks)
+
+
+def resolve(peer: str, scheme: str, headers: Headers, networks: t.Collection[Network]) -> Client:
+    """Find out who the client is.
+
+    :param peer: Address of the peer; empty on a Unix socket.
+    :param scheme: Scheme of this connection.
+    :param headers: The request's header fields.
+    :param networks: Where trusted proxies are.
+    """
+    host = _headers.get(headers, "host")
+    if not networks or not is_trusted(peer, networks):
+        return Client(peer, scheme, host, (peer,) if peer else (), False)
+    claimed = _headers.get(headers, "x-forwarded-for")
+    chain = [part.strip() for part in claimed.split(",") if part.strip()] + [peer]
+    address = peer
+    for hop in reversed(chain):
+        address = hop
+        if not is_trusted(hop, networks):
+            break
+    # A list here means several proxies; the first entry is the one nearest to the client.
+    proto = _first(headers, "x-forwarded-proto").lower()
+    return Client(
+        address,
+        proto if proto in ("http", "https") else scheme,
+        _first(headers, "x-forwarded-host") or host,
+        tuple(chain),
+        True,
+    )
+
+
+def _first(headers: Headers, name: str) -> str:
+    return _headers.get(headers, name).partition(",")[0].strip()
+
+
+def believed(headers: Headers, client: Client, extra: t.Collection[str] = ()) -> Headers:
+    """Return the fields less the claims that nobody trusted made."""
+    own_or_replaced = (
+        (lambda name: name in REPLACED or name.startswith(OWN_PREFIX))
+        if client.via_trusted
+        else (lambda name: name in REPLACED or is_claim(name, extra))
+    )
+    return [(name, value) for name, value in headers if not own_or_replaced(name.lower())]
+
+
+def added(client: Client, root: str, request_id: str) -> Headers:
+    """Return what fluxsync tells the next hop about the request, once and for sure."""
+    fields = [
+        ("X-Forwarded-For", ", ".join(client.chain)),
+        ("X-Forwarded-Proto", client.scheme),
+        ("X-Forwarded-Host", client.host),
+        ("X-Forwarded-Prefix", root),
+        ("X-Request-Id", request_id),
+    ]
+    return [(name, value) for name, value in fields if value]

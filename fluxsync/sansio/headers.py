@@ -1,0 +1,103 @@
+"""Header fields between two hops (RFC 9110 7.6.1). No I/O."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ..typing import Headers
+
+#: RFC 9110 7.6.1, RFC 9112, and ``Proxy-Connection``, which was never a standard but is
+#: still sent.
+HOP_BY_HOP = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+#: The WSGI server writes these itself. RFC 9110 6.6.1: one Date, by the first recipient
+#: with a clock; a gateway's Server is its own (10.2.4).
+WRITTEN_BY_SERVER = frozenset(("date", "server"))
+
+
+def from_environ(environ: t.Mapping[str, t.Any]) -> Headers:
+    """Return the request's header fields as far as WSGI keeps them.
+
+    Servers join repeated fields with a comma, which RFC 9110 5.3 allows.
+    """
+    headers = [
+        (key[5:].replace("_", "-").title(), value)
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
+    ]
+    for key, name in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
+        if environ.get(key):
+            headers.append((name, environ[key]))
+    return headers
+
+
+def tokens(value: str) -> list[str]:
+    """Return a comma-separated list's members in lower case."""
+    return [token for part in value.split(",") if (token := part.strip().lower())]
+
+
+def get(headers: t.Iterable[tuple[str, str]], name: str) -> str:
+    """Return a field's value, several joined by a comma, or ``""``."""
+    name = name.lower()
+    return ", ".join(value for key, value in headers if key.lower() == name)
+
+
+def end_to_end(headers: t.Iterable[tuple[str, str]]) -> Headers:
+    """Return the fields that go on to the next hop, in order, repeated ones kept.
+
+    Drops the hop-by-hop fields and those that ``Connection`` nominates.
+    """
+    headers = list(headers)
+    drop = HOP_BY_HOP.union(tokens(get(headers, "connection")))
+    return [(name, value) for name, value in headers if name.lower() not in drop]
+
+
+def to_client(headers: t.Iterable[tuple[str, str]]) -> Headers:
+    """Return an upstream's response fields as a WSGI server may send them.
+
+    RFC 9112 6.3: with ``Transfer-Encoding``, ``Content-Length`` means nothing and goes.
+    """
+    headers = list(headers)
+    drop = WRITTEN_BY_SERVER
+    if get(headers, "transfer-encoding"):
+        drop = drop | {"content-length"}
+    return [(name, value) for name, value in end_to_end(headers) if name.lower() not in drop]
+
+
+def without_cookie(headers: t.Iterable[tuple[str, str]], cookie: str) -> Headers:
+    """Return the fields with one cookie taken out of ``Cookie``."""
+    result: Headers = []
+    for name, value in headers:
+        if name.lower() == "cookie" and f"{cookie}=" in value:
+            value = "; ".join(
+                pair
+                for pair in map(str.strip, value.split(";"))
+                if not pair.startswith(f"{cookie}=")
+            )
+            if not value:
+                continue
+        result.append((name, value))
+    return result
+
+
+def cookie_value(header: str, cookie: str) -> str:
+    """Return a cookie's value from a ``Cookie`` field, or ``""``."""
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == cookie:
+            return value
+    return ""

@@ -1,0 +1,62 @@
+"""Which part of fluxsync a path belongs to. No I/O."""
+
+from __future__ import annotations
+
+import enum
+
+from .paths import is_under
+
+
+class Route(enum.Enum):
+    """Part of fluxsync that answers a request; the value is what logs call it."""
+
+    API = "api"
+    HEALTH = "health"
+    READY = "ready"
+    #: Ours, under ``/__fluxsync``.
+    INTERNAL = "internal"
+    #: Streamlit's own endpoints that aren't for the public.
+    PRIVATE = "private"
+    WEBSOCKET = "websocket"
+    STREAMLIT = "streamlit"
+
+
+HEALTH_PATHS = {"/healthz": Route.HEALTH, "/readyz": Route.READY}
+INTERNAL_PREFIX = "/__fluxsync"
+
+#: Streamlit answers these to anybody: figures about other users' sessions, a run of the
+#: script per request, and an agent's way in (Streamlit 1.67).
+PRIVATE_PREFIXES = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
+
+#: First path segments that Streamlit answers itself, so that no page can have them.
+STREAMLIT_SEGMENTS = frozenset(
+    ("static", "media", "app", "component", "auth", "oauth2callback", "_stcore")
+)
+
+
+def route(path: str, api_mount: str) -> Route:
+    """Return what answers a path.
+
+    :param path: Normalized path, root path removed.
+    :param api_mount: Mount of the API, from :func:`~fluxsync.sansio.paths.normalize_mount`.
+    """
+    if is_under(path, api_mount):
+        return HEALTH_PATHS.get(path[len(api_mount) :], Route.API)
+    if path in HEALTH_PATHS:
+        return HEALTH_PATHS[path]
+    if is_under(path, INTERNAL_PREFIX):
+        return Route.INTERNAL
+    if any(is_under(path, prefix) for prefix in PRIVATE_PREFIXES):
+        return Route.PRIVATE
+    return Route.STREAMLIT
+
+
+def reserved_segment(segment: str, api_mount: str) -> str | None:
+    """Say who owns a first path segment, or ``None`` if a page may have it."""
+    if segment == api_mount.split("/")[1]:
+        return "the API (api_mount_path)"
+    if f"/{segment}" in HEALTH_PATHS or f"/{segment}" == INTERNAL_PREFIX:
+        return "fluxsync"
+    if segment in STREAMLIT_SEGMENTS:
+        return "Streamlit"
+    return None
