@@ -1,0 +1,260 @@
+"""All settings, with their meaning, unit and default."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import typing as t
+from urllib.parse import urlsplit
+
+import pydantic
+from pydantic import Field
+
+from ..exceptions import ConfigError
+from ..sansio.paths import normalize_mount
+from . import sources
+
+if t.TYPE_CHECKING:
+    from ..sansio.forwarding import Network
+
+
+def _split(value: t.Any) -> t.Any:
+    """Read a list from one text: as JSON, or separated by commas."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _object(value: t.Any) -> t.Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Names = t.Annotated[tuple[str, ...], pydantic.BeforeValidator(_split)]
+Seconds = t.Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+#: Streamlit options that fluxsync sets itself.
+_OWN_STREAMLIT_OPTIONS = ("--server.port", "--server.address", "--server.baseUrlPath")
+
+#: Where a proxy on the same machine connects from.
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+class FluxSyncSettings(pydantic.BaseModel):
+    """Settings of one application, merged from all sources and validated.
+
+    Arguments win over the environment and files, and lose against the command line. In the
+    environment a setting is ``FLUXSYNC_`` and its name in upper case; in ``fluxsync.toml``
+    it's the name. Lists are JSON or separated by commas.
+
+    :raise ConfigError: A value is wrong, a name unknown, or a file unreadable.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field("FluxSync", description="Title of the API and of the pages.")
+    app: str = Field("", description="The application, as module:attribute or path.py:attribute.")
+    streamlit_script: str = Field("", description="Existing Streamlit script to front instead.")
+    streamlit_upstream: Names = Field(
+        (), description="Streamlit servers that somebody else runs, as http://host:port."
+    )
+
+    gateway_host: str = Field("127.0.0.1", description="Address to listen on.")
+    gateway_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=1024, description="gunicorn worker processes.")
+    threads: int = Field(8, ge=1, le=4096, description="Threads of each gthread worker.")
+    worker_class: t.Literal["sync", "gthread", "gevent"] = Field(
+        "gthread", description="Kind of gunicorn worker."
+    )
+    preload: bool = Field(False, description="Load the application before the workers fork.")
+    graceful_timeout_s: Seconds = Field(
+        10.0, description="How long requests and replicas may take to end."
+    )
+    log_level: t.Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", description="Least important level that is logged."
+    )
+    enable_gateway_access_log: bool = Field(True, description="Log a line per request.")
+    state_dir: str = Field(
+        "", description="Directory for the supervisor's socket; in the temporary one if empty."
+    )
+
+    api_mount_path: str = Field("/api", description="Path of the API.")
+    root_path: str = Field("", description="Path under which a proxy publishes all this.")
+    public_base_url: str = Field("", description="URL that browsers see, with the root path.")
+    internal_api_base: str = Field(
+        "", description="URL at which pages reach the API; found by itself if empty."
+    )
+    allowed_origins: Names = Field(
+        (), description="Other origins whose pages may use the WebSocket and unsafe methods."
+    )
+    trust_proxy: bool = Field(
+        False, description="Believe the forwarding headers of a proxy on this machine."
+    )
+    forwarded_allow_ips: Names = Field(
+        (), description="Networks of proxies whose forwarding headers are believed."
+    )
+    identity_headers: Names = Field(
+        (), description="More header names that only a trusted proxy may send."
+    )
+
+    gateway_upstream_connect_timeout_s: Seconds = Field(
+        5.0, description="Limit for a connection to Streamlit; 0 is none."
+    )
+    gateway_upstream_read_timeout_s: Seconds = Field(
+        120.0, description="Longest silence of Streamlit within a response; 0 is none."
+    )
+    gateway_max_proxy_request_body_bytes: int = Field(
+        0, ge=0, description="Largest request body for Streamlit; 0 is no limit."
+    )
+    gateway_http_pool_maxsize: int = Field(
+        32, ge=0, le=4096, description="Idle connections to Streamlit that a worker keeps."
+    )
+    gateway_ws_open_timeout_s: Seconds = Field(
+        15.0, description="Limit for Streamlit's answer to a WebSocket handshake; 0 is none."
+    )
+    gateway_ws_relay: t.Literal["supervisor", "worker"] = Field(
+        "supervisor", description="Process that relays WebSockets."
+    )
+
+    streamlit_run_cli_args: Names = Field((), description="More options for streamlit run.")
+    streamlit_page_config: t.Annotated[dict[str, t.Any], pydantic.BeforeValidator(_object)] = Field(
+        {}, description="Arguments of st.set_page_config."
+    )
+    streamlit_env: Names = Field(
+        (), description="More environment variables for Streamlit; * stands for any text."
+    )
+    streamlit_file_watcher: t.Literal["auto", "watchdog", "poll", "none"] = Field(
+        "none", description="How Streamlit notices that a page's file has changed."
+    )
+    exit_if_streamlit_fails: bool = Field(
+        False, description="End the server if Streamlit never comes up."
+    )
+    streamlit_start_timeout_s: t.Annotated[float, Field(gt=0, le=3600)] = Field(
+        60.0, description="How long Streamlit may take to start."
+    )
+
+    _origins: dict[str, str] = pydantic.PrivateAttr(default_factory=dict)
+
+    def __init__(self, **values: t.Any) -> None:
+        found = sources.collect(values, type(self).model_fields)
+        try:
+            super().__init__(**{name: f.value for name, f in found.items()})
+        except pydantic.ValidationError as e:
+            raise _explain(e, found) from None
+        self._origins = {name: f.source for name, f in found.items()}
+        if self.streamlit_script and self.streamlit_upstream:
+            name, value = "streamlit_script", self.streamlit_script
+            alone = "nothing, as streamlit_upstream is set too: choose one of them"
+            raise ConfigError(name, value, source=self.source(name), expected=alone)
+
+    def source(self, name: str) -> str:
+        """Return where a setting's value comes from."""
+        return self._origins.get(name, "default")
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Networks of trusted proxies; empty if none is trusted."""
+        networks = self.forwarded_allow_ips or (LOOPBACK if self.trust_proxy else ())
+        return tuple(ipaddress.ip_network(network, strict=False) for network in networks)
+
+    @pydantic.field_validator("api_mount_path", "root_path")
+    @classmethod
+    def _mount(cls, value: str, info: pydantic.ValidationInfo) -> str:
+        mount = normalize_mount(value)
+        if not mount and info.field_name == "api_mount_path":
+            raise ValueError("a path other than '/', which is Streamlit's")
+        return mount
+
+    @pydantic.field_validator("app")
+    @classmethod
+    def _target(cls, value: str) -> str:
+        if value and not all(value.rpartition(":")[::2]):
+            raise ValueError("module:attribute or path.py:attribute")
+        return value
+
+    @pydantic.field_validator("streamlit_upstream")
+    @classmethod
+    def _upstreams(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            parts = urlsplit(url)
+            try:
+                port = parts.port
+            except ValueError:
+                port = None
+            if parts.scheme != "http" or not parts.hostname or not port or parts.path.strip("/"):
+                raise ValueError("http://host:port, several separated by commas")
+        return tuple(url.rstrip("/") for url in value)
+
+    @pydantic.field_validator("public_base_url", "internal_api_base")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an absolute URL such as https://example.org/app")
+        return value.rstrip("/")
+
+    @pydantic.field_validator("allowed_origins")
+    @classmethod
+    def _allowed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+                raise ValueError("origins such as https://example.org, separated by commas")
+        return value
+
+    @pydantic.field_validator("forwarded_allow_ips")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value:
+            raise ValueError(
+                "addresses or networks of your proxies: '*' would let every client forge "
+                "its address and identity"
+            )
+        for network in value:
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError("addresses or networks such as 10.0.0.0/8") from None
+        return value
+
+    @pydantic.field_validator("identity_headers")
+    @classmethod
+    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.lower() for name in value)
+
+    @pydantic.field_validator("streamlit_run_cli_args")
+    @classmethod
+    def _streamlit_options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for option in value:
+            name = option.partition("=")[0]
+            if name in _OWN_STREAMLIT_OPTIONS:
+                raise ValueError(f"options without {name}, which fluxsync sets itself")
+        return value
+
+
+def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -> ConfigError:
+    """Turn pydantic's first complaint into one line."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    annotation = FluxSyncSettings.model_fields[name].annotation
+    expected = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "literal_error":
+        expected = f"one of {first['ctx']['expected']}"
+    elif annotation is bool:
+        expected = "true or false"
+    elif annotation in (int, float):
+        expected = _range(name)
+    elif annotation == dict[str, t.Any]:
+        expected = "a JSON object"
+    return ConfigError(name, found[name].value, source=found[name].source, expected=expected)
+
+
+def _range(name: str) -> str:
+    """Say which numbers a setting takes."""
+    field = FluxSyncSettings.model_fields[name]
+    limits = {k: getattr(m, k) for m in field.metadata for k in ("ge", "gt", "le") if hasattr(m, k)}
+    kind = "an integer" if field.annotation is int else "a number"
+    low = f" from {limits['ge']}" if "ge" in limits else f" over {limits.get('gt', 0)}"
+    return kind + low + (f" to {limits['le']}" if "le" in limits else "")

@@ -1,0 +1,84 @@
+"""One line per request, at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+import typing as t
+
+from .redaction import redact_query
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+logger = logging.getLogger("fluxsync.access")
+
+
+@dataclasses.dataclass
+class Exchange:
+    """What is known about one request when it ends."""
+
+    method: str
+    path: str
+    query: str
+    request_id: str
+    client: str = ""
+    route: str = ""
+    replica: str = ""
+    status: int = 0
+    bytes: int = 0
+    started: float = dataclasses.field(default_factory=time.monotonic)
+    #: Why the body broke off, if it did.
+    error: str = ""
+
+    def log(self) -> None:
+        """Write the line."""
+        if not logger.isEnabledFor(logging.INFO):
+            return
+        target = f"{self.path}?{redact_query(self.query)}" if self.query else self.path
+        logger.info(
+            "%s %s %d",
+            self.method,
+            target if target.isprintable() else ascii(target)[1:-1],
+            self.status,
+            extra={
+                "duration_seconds": time.monotonic() - self.started,
+                "bytes": self.bytes,
+                "client": self.client,
+                "route": self.route,
+                "replica": self.replica,
+                "request_id": self.request_id,
+                "error": self.error,
+            },
+        )
+
+
+class LoggedBody:
+    """A response body that logs its exchange once it's over, however it ends."""
+
+    def __init__(self, body: Iterable[bytes], exchange: Exchange) -> None:
+        self._body = body
+        self._exchange = exchange
+        self._logged = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        exchange = self._exchange
+        try:
+            for chunk in self._body:
+                exchange.bytes += len(chunk)
+                yield chunk
+        except Exception as e:
+            exchange.error = f"{type(e).__name__}: {e}"
+            raise
+
+    def close(self) -> None:
+        """Close the wrapped body and log; servers call it once (PEP 3333)."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            if not self._logged:
+                self._logged = True
+                self._exchange.log()
