@@ -1,0 +1,1 @@
+"""What differs between WSGI servers: their processes and sockets; and the relay."""

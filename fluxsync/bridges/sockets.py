@@ -1,0 +1,115 @@
+"""Take the client's connection away from the WSGI server.
+
+WSGI knows no WebSocket. But every server keeps the client's socket somewhere within reach
+of the application. To take it, another process is given the open file (``SCM_RIGHTS``), or
+a duplicate is kept, and the dead end of a socket pair is put in its place under the same
+number. The server's bookkeeping then goes on as with a client that went away: writes fail
+with EPIPE, reads give the end of the file. Closing the number instead would shut down the
+shared connection from gunicorn 26 on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+import typing as t
+
+from ..exceptions import BridgeError
+
+if t.TYPE_CHECKING:
+    from ..typing import WSGIEnvironment
+
+
+def find_socket(environ: WSGIEnvironment) -> socket.socket:
+    """Return the client's socket; it's still the server's.
+
+    :raise BridgeError: This server doesn't show it, or TLS or HTTP/2 run on it, whose state
+        can't be handed over.
+    """
+    for key in ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket"):
+        if key in environ:
+            sock = environ[key]
+            break
+    else:
+        sock = _waitress(environ) or _cheroot(environ)
+    if sock is None:
+        raise BridgeError("this WSGI server does not give its client's socket to applications")
+    if isinstance(sock, ssl.SSLSocket):
+        raise BridgeError("TLS ends in the WSGI server; let a proxy in front of it end TLS")
+    if environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2"):
+        raise BridgeError("HTTP/2 ends in the WSGI server; let it speak HTTP/1.1")
+    return t.cast(socket.socket, sock)
+
+
+def _waitress(environ: WSGIEnvironment) -> object:
+    channel = getattr(environ.get("waitress.client_disconnected"), "__self__", None)
+    return getattr(channel, "socket", None)
+
+
+def _cheroot(environ: WSGIEnvironment) -> object:
+    raw = getattr(getattr(environ["wsgi.input"], "rfile", None), "raw", None)
+    return getattr(raw, "_sock", None)
+
+
+def early_bytes(environ: WSGIEnvironment, sock: socket.socket) -> bytes:
+    """Return what the server has read behind the request's head.
+
+    A client may send frames before it has seen the 101; nothing of it may be lost.
+    """
+    stream = environ["wsgi.input"]
+    buffer = getattr(getattr(getattr(stream, "reader", None), "unreader", None), "buf", None)
+    if buffer is not None:  # gunicorn 20 to 27
+        data: bytes = buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        return data
+    peek = getattr(stream, "peek", None) or getattr(getattr(stream, "rfile", None), "peek", None)
+    if peek is None:
+        return b""
+    # A buffered reader over the socket (Werkzeug, cheroot): what is in the buffer has to be
+    # had without waiting for more.
+    timeout = sock.gettimeout()
+    sock.setblocking(False)
+    try:
+        return bytes(peek())
+    except (OSError, ValueError):
+        return b""
+    finally:
+        sock.settimeout(timeout)
+
+
+class _Tombstone:
+    """One end of a socket pair whose other end is closed, made once per process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._end: socket.socket | None = None
+
+    def fileno(self) -> int:
+        with self._lock:
+            if self._end is None or self._pid != os.getpid():
+                self._end, other = socket.socketpair()
+                other.close()
+                self._pid = os.getpid()
+            return self._end.fileno()
+
+
+_tombstone = _Tombstone()
+
+
+def bury(sock: socket.socket) -> None:
+    """Leave the server a dead connection in place of one that was taken.
+
+    Whoever took it has it open under another number.
+    """
+    os.dup2(_tombstone.fileno(), sock.fileno(), inheritable=False)
+
+
+def take(sock: socket.socket) -> socket.socket:
+    """Take a connection within this process and return it."""
+    taken = sock.dup()
+    bury(sock)
+    return taken

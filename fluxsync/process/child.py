@@ -1,0 +1,160 @@
+"""Runs as Streamlit's process: ``streamlit run``, bound to the life of its supervisor.
+
+The supervisor starts it as a program, with this file's path. It needs no name from the rest
+of fluxsync until the application is imported, and imports Streamlit last.
+
+Arguments: the file descriptor to report to, the supervisor's process id, the application's
+import target or ``-``, and those of ``streamlit run``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+import typing as t
+
+#: prctl(2)
+_PR_SET_PDEATHSIG = 1
+
+#: Exit status for an application that can't be imported, as for a wrong command line:
+#: trying again gives the same.
+_NOT_IMPORTABLE = 2
+
+
+def main(arguments: list[str]) -> None:
+    """Run Streamlit."""
+    report, supervisor, target, *streamlit = arguments
+    die_with(int(supervisor))
+    # The tracebacks that Streamlit's words come with matter more than its start-up banner.
+    if target != "-":
+        _import_application(target)
+    else:
+        _check_script(streamlit[0])
+    threading.Thread(
+        target=report_listener, args=(int(report),), name="fluxsync-report", daemon=True
+    ).start()
+    sys.argv = ["streamlit", "run", *streamlit]
+    runpy.run_module("streamlit", run_name="__main__")
+
+
+def die_with(supervisor: int) -> None:
+    """End this process when the supervisor ends, even when that is killed.
+
+    Linux sends a signal on the parent's death. Elsewhere a thread looks for a new parent.
+    """
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        bound = libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0
+    except (AttributeError, OSError):
+        bound = False
+    if os.getppid() != supervisor:
+        os._exit(1)  # it ended before the signal was asked for
+    if not bound:
+        threading.Thread(target=_watch_parent, args=(supervisor,), daemon=True).start()
+
+
+def _watch_parent(supervisor: int) -> None:
+    while os.getppid() == supervisor:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _import_application(target: str) -> None:
+    """Import the application before Streamlit starts, to notice early that it's broken."""
+    from fluxsync.config.target import import_target
+
+    try:
+        import_target(target)
+    except Exception as e:  # noqa: BLE001 # whatever it is, it's shown, and ends the process
+        _refuse(target, e)
+
+
+def _check_script(script: str) -> None:
+    """Compile a script before Streamlit starts; it runs only when somebody looks at it.
+
+    Of what it imports without a condition, the top-level modules must exist.
+    """
+    import ast
+    import importlib.util
+
+    try:
+        with open(script, "rb") as file:
+            tree = ast.parse(file.read(), script)
+    except OSError:
+        return  # Streamlit has better words for that
+    except (SyntaxError, ValueError) as e:
+        _refuse(script, e)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
+    try:
+        for node in tree.body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for name in names:
+                top = name.partition(".")[0]
+                if top not in sys.modules and importlib.util.find_spec(top) is None:
+                    error = ModuleNotFoundError(f"No module named {top!r}", name=top)
+                    _refuse(f"{script}, line {node.lineno}", error)
+    finally:
+        del sys.path[0]
+
+
+def _refuse(what: str, error: Exception) -> t.NoReturn:
+    import traceback
+
+    missing = isinstance(error, (ImportError, SyntaxError))
+    if error.__traceback__ is not None:
+        traceback.print_exception(error)
+    sys.stderr.write(f"can't import {what}: {type(error).__name__}: {error}\n")
+    sys.stderr.flush()
+    ours = type(error).__module__.startswith("fluxsync.")
+    os._exit(_NOT_IMPORTABLE if missing or ours else 1)
+
+
+def report_listener(report: int) -> None:
+    """Tell the supervisor on which port this process listens.
+
+    The kernel picks the port (``--server.port=0``), so nobody can take it between a choice
+    and its use. And it's read from this process's own descriptors, so it can't be anybody
+    else's.
+    """
+    while True:
+        ports = sorted({address[1] for address in listeners()})
+        if ports:
+            with os.fdopen(report, "w") as pipe:
+                pipe.write(" ".join(map(str, ports)) + "\n")
+            return
+        time.sleep(0.02)
+
+
+def listeners() -> t.Iterator[tuple[str, int]]:
+    """Yield the TCP addresses on which this process listens."""
+    for name in os.listdir("/dev/fd"):
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            sock = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue
+        with sock:
+            if sock.family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            if sock.type == socket.SOCK_STREAM and sock.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
+                yield sock.getsockname()[:2]
+
+
+if __name__ == "__main__":
+    # As a program, this file's directory is importable, and its names (spec, state) would
+    # hide those of other packages. The directory that fluxsync lies in is what's needed.
+    del sys.path[0]
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    main(sys.argv[1:])

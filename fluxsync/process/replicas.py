@@ -1,0 +1,131 @@
+"""Streamlit's processes as the supervisor sees them: started, listened to, ended."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import sys
+import typing as t
+
+from ..telemetry.redaction import redact_text
+
+if t.TYPE_CHECKING:
+    from .spec import Spec
+
+logger = logging.getLogger("fluxsync.streamlit")
+
+#: So many last lines of output explain why a process ended.
+_REMEMBERED_LINES = 20
+#: Longer lines are cut.
+_MAX_LINE = 8 * 1024
+
+_CHILD = pathlib.Path(__file__).with_name("child.py")
+
+
+class Child:
+    """One Streamlit process and its pipes. Belongs to the supervisor's main thread.
+
+    The main thread must be the one that starts it: on Linux, the child is killed when the
+    *thread* that started it ends (``PR_SET_PDEATHSIG``).
+    """
+
+    def __init__(self, replica: str, spec: Spec, environment: t.Mapping[str, str]) -> None:
+        self.replica = replica
+        output_read, output_write = os.pipe()
+        report_read, report_write = os.pipe()
+        command = [
+            *(sys.executable, "-u", str(_CHILD), str(report_write), str(os.getpid())),
+            *(spec.target or "-", *spec.arguments),
+        ]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                cwd=spec.directory,
+                env={**environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output_write,
+                stderr=output_write,
+                pass_fds=(report_write,),
+                # Its own group: a signal from a terminal is for the server, and what
+                # scripts start in it ends with it.
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(output_read)
+            os.close(report_read)
+            raise
+        finally:
+            os.close(output_write)
+            os.close(report_write)
+        self.pid = self._process.pid
+        self.output = output_read
+        self.report = report_read
+        self.ports: tuple[int, ...] = ()
+        self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
+        self._rest = b""
+        for pipe in (self.output, self.report):
+            os.set_blocking(pipe, False)
+
+    def read_output(self) -> bool:
+        """Log what it has printed; return whether there may be more."""
+        try:
+            data = os.read(self.output, 64 * 1024)
+        except BlockingIOError:
+            return True
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if not data or len(self._rest) > _MAX_LINE:
+            lines.append(self._rest)
+            self._rest = b""
+        for raw in lines:
+            line = redact_text(raw[:_MAX_LINE].decode(errors="replace").rstrip())
+            if line:
+                self._lines.append(line)
+                logger.info("%s | %s", self.replica, line)
+        return bool(data)
+
+    def read_report(self) -> bool:
+        """Take the ports that it listens on; return whether there may be more."""
+        try:
+            data = os.read(self.report, 4096)
+        except BlockingIOError:
+            return True
+        if data:
+            self.ports = tuple(int(port) for port in data.split())
+        return False
+
+    def poll(self) -> int | None:
+        """Return the exit status if it has ended; negative for a signal."""
+        return self._process.poll()
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What it printed last, redacted."""
+        return list(self._lines)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; SIGKILL goes to everything that it has started too."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if number is signal.SIGKILL:
+                os.killpg(self.pid, number)
+            else:
+                self._process.send_signal(number)
+
+    def close(self) -> None:
+        """Read what is left, close the pipes, end what it has left behind. After its end."""
+        while _readable(self.output) and self.read_output():
+            pass
+        self.signal(signal.SIGKILL)
+        for pipe in (self.output, self.report):
+            os.close(pipe)
+
+
+def _readable(pipe: int) -> bool:
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    return bool(poller.poll(0))

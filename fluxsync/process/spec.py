@@ -1,0 +1,58 @@
+"""What the supervisor is to run. Plain values, since they travel as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing as t
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """One application's Streamlit servers, and how to treat them."""
+
+    #: What people call the application: its target, script or upstream.
+    name: str
+    #: Working directory.
+    directory: str
+    #: Arguments of ``streamlit run``, script first; empty if somebody else runs Streamlit.
+    arguments: tuple[str, ...] = ()
+    #: What Streamlit's process imports first, so that a broken application is noticed.
+    target: str = ""
+    #: Streamlit's environment.
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Streamlit servers of somebody else, as ``host:port``.
+    upstreams: tuple[str, ...] = ()
+    replicas: int = 1
+    start_timeout: float = 60.0
+    graceful_timeout: float = 10.0
+    log_level: str = "info"
+    #: End the anchor if Streamlit never comes up (``fluxsync run``, ``demo``, ``dev``).
+    end_anchor: bool = False
+    #: Where people reach the application; printed once it's ready.
+    url: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return what tells two specs apart."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, t.Any]:
+        """Return it as JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: t.Mapping[str, t.Any]) -> Spec:
+        """Undo :meth:`to_json`; names that this version doesn't know are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        values: dict[str, t.Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
+        }
+        return cls(**values)
+
+
+def application_key(name: str, directory: str, anchor: int, anchor_start: str) -> str:
+    """Return the name of the state directory of one application under one anchor."""
+    text = "\0".join((name, directory, str(anchor), anchor_start))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,139 @@
+"""The directory in which a supervisor is found: its lock, its socket, its description.
+
+One directory per application and anchor, below one per user. Whoever holds the lock is the
+supervisor, or about to start it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import stat
+import tempfile
+import typing as t
+
+from ..exceptions import ConfigError, SupervisorError
+
+#: ``sun_path`` has 108 bytes on Linux and 104 elsewhere, with the final zero (unix(7)).
+_MAX_SOCKET_PATH = 103
+
+
+class StateDirectory:
+    """Where one supervisor is found.
+
+    :param base: Directory of all supervisors of this user, from :func:`base_directory`.
+    :param key: Name within, from :func:`~fluxsync.process.spec.application_key`.
+    """
+
+    def __init__(self, base: pathlib.Path, key: str) -> None:
+        self.path = base / key
+        self.socket = self.path / "supervisor.sock"
+        self.info = self.path / "supervisor.json"
+        self._lock = self.path / "lock"
+        if len(os.fsencode(self.socket)) > _MAX_SOCKET_PATH:
+            raise ConfigError(
+                "state_dir",
+                str(base),
+                source="settings",
+                expected=f"a shorter path, as a socket's has {_MAX_SOCKET_PATH} bytes at most",
+            )
+
+    def try_lock(self) -> int | None:
+        """Take the lock; ``None`` if somebody has it.
+
+        :return: Descriptor of the open file that holds the lock. It's held until all
+            copies of the descriptor are closed, in whichever process.
+        :raise SupervisorError: The directory can't be written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            return None  # its last user is just removing it
+        except OSError as e:
+            raise SupervisorError(
+                f"can't write the state directory {self.path}: {e.strerror}; "
+                "set FLUXSYNC_STATE_DIR to one that can be written"
+            ) from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The former holder may have removed the file that this lock is on.
+            if os.path.samestat(os.fstat(lock), os.stat(self._lock)):
+                return lock
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return None
+
+    def describe(self, info: t.Mapping[str, t.Any]) -> None:
+        """Write what ``fluxsync status`` needs to know."""
+        temporary = self.info.with_suffix(".new")
+        temporary.write_text(json.dumps(info), encoding="utf-8")
+        temporary.replace(self.info)
+
+    def description(self) -> dict[str, t.Any] | None:
+        """Return what :meth:`describe` wrote; ``None`` if there's nothing to be read."""
+        try:
+            info = json.loads(self.info.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return info if isinstance(info, dict) else None
+
+    def touch(self) -> None:
+        """Keep it from being cleaned away as old (systemd-tmpfiles does after 10 days)."""
+        for path in (self.path, self._lock, self.socket, self.info):
+            with contextlib.suppress(OSError):
+                os.utime(path)
+
+    def remove(self) -> None:
+        """Remove everything. Only for who holds the lock."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def base_directory(setting: str) -> pathlib.Path:
+    """Return the directory of all supervisors of this user, and make it.
+
+    :param setting: ``state_dir``, or ``""``.
+    :raise ConfigError: It belongs to somebody else, or others may write there.
+    :raise SupervisorError: It can't be made.
+    """
+    path = pathlib.Path(setting or f"{tempfile.gettempdir()}/fluxsync-{os.getuid()}").absolute()
+    try:
+        path.mkdir(mode=0o700, parents=bool(setting), exist_ok=True)
+        found = path.lstat()
+    except OSError as e:
+        raise SupervisorError(
+            f"can't make the state directory {path}: {e.strerror}; "
+            "set FLUXSYNC_STATE_DIR to one that can be written"
+        ) from e
+    # In a directory that everybody may write, somebody else may have been first.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise ConfigError(
+            "state_dir",
+            str(path),
+            source="settings" if setting else "default",
+            expected="a directory of your own that nobody else may write",
+        )
+    return path
+
+
+def all_states(base: pathlib.Path) -> list[StateDirectory]:
+    """Return the state directories of this user, in the order of their names."""
+    return [StateDirectory(base, path.name) for path in sorted(base.iterdir()) if path.is_dir()]
+
+
+def remove_stale(base: pathlib.Path) -> None:
+    """Remove what supervisors that were killed have left behind."""
+    for state in all_states(base):
+        with contextlib.suppress(SupervisorError):
+            lock = state.try_lock()
+            if lock is not None:
+                state.remove()
+                os.close(lock)

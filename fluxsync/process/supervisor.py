@@ -1,0 +1,339 @@
+"""The supervisor: one process per application that owns Streamlit and all WebSockets.
+
+Its main thread starts and ends Streamlit's processes, talks with the gateway workers, and
+knows when to go. The relay has a thread of its own, and so have the probes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import secrets
+import selectors
+import signal
+import socket
+import sys
+import time
+import typing as t
+
+from ..sansio import closecodes
+from .channel import Channel, is_own_user
+from .fleet import Fleet
+from .lifetime import Lifetime
+from .probes import Prober, Result
+from .spec import Spec
+
+if t.TYPE_CHECKING:
+    from .state import StateDirectory
+    from .wire import Message
+
+logger = logging.getLogger("fluxsync.supervisor")
+
+#: Longest sleep of the main loop, in seconds; what no event announces is noticed then.
+_PATIENCE = 1.0
+#: Seconds that browsers get to take note of the end.
+_GOODBYE = 0.5
+#: Seconds between signs of life in the state directory.
+_TOUCH = 3600.0
+
+
+class Relay(t.Protocol):
+    """What the supervisor needs of a relay."""
+
+    def adopt(self, message: Message) -> None:
+        """Take over a WebSocket that a worker has opened."""
+
+    def close_all(self, close: closecodes.Close, grace: float) -> None:
+        """Say goodbye on all of them."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of open ones of each replica."""
+
+
+class Supervisor:
+    """Runs until nobody needs it any more.
+
+    :param state: Its directory; the caller holds the lock.
+    :param configure_logging: Called with the level once it's known.
+    """
+
+    def __init__(
+        self,
+        state: StateDirectory,
+        lifetime: Lifetime,
+        relay: Relay,
+        configure_logging: t.Callable[[str], None],
+    ) -> None:
+        self._state = state
+        self._lifetime = lifetime
+        self._relay = relay
+        self._configure_logging = configure_logging
+        self._selector = selectors.DefaultSelector()
+        self._channels: set[Channel] = set()
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._prober = Prober(self._take_result)
+        # One for all replicas, so that logins survive a restart and hold on each of them.
+        self._cookie_secret = secrets.token_urlsafe(32)
+        self._spec: Spec | None = None
+        self._fleet: Fleet | None = None
+        self._version = -1
+        self._announced = False
+        self._signal = 0
+        self._end_at: float | None = None
+        self._touch_at = time.monotonic() + _TOUCH
+
+    # Any thread
+
+    def _take_result(self, result: Result) -> None:
+        self._results.put(result)
+        with contextlib.suppress(OSError):
+            self._wake_write.send(b"x")
+
+    # The main thread
+
+    def run(self) -> None:
+        """Run until the end, which is orderly whatever its cause."""
+        self._listen()
+        try:
+            while not self._is_done():
+                for key, _ in self._selector.select(self._timeout()):
+                    key.data()
+                self._step()
+        finally:
+            self._close()
+
+    def _listen(self) -> None:
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wake)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        # Handlers run between any two lines of this thread, so they do next to nothing; the
+        # wake-up descriptor ends the select().
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._take_signal)
+        anchor = self._lifetime.anchor.watch()
+        if anchor is not None:
+            self._selector.register(anchor, selectors.EVENT_READ, lambda: self._forget(anchor))
+        with contextlib.suppress(FileNotFoundError):
+            self._state.socket.unlink()  # of one that was killed
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(os.fspath(self._state.socket))
+        self._state.socket.chmod(0o600)
+        self._listener.listen(128)
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _take_signal(self, number: int, _: object) -> None:
+        self._signal = number
+
+    def _forget(self, file: int) -> None:
+        self._selector.unregister(file)
+
+    def _drain_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_read.recv(4096)
+
+    def _timeout(self) -> float:
+        now = time.monotonic()
+        times = [now + _PATIENCE]
+        if self._fleet is not None:
+            times.append(self._fleet.deadline() or times[0])
+        if self._end_at is not None:
+            times.append(now + 0.05 if now < self._end_at else times[0])
+        return max(0.0, min(times) - now)
+
+    def _step(self) -> None:
+        fleet = self._fleet
+        while not self._results.empty():
+            result = self._results.get()
+            if fleet is not None:
+                fleet.answer(result)
+        if fleet is not None:
+            fleet.step()
+            self._publish(fleet)
+        now = time.monotonic()
+        if now > self._touch_at:
+            self._touch_at = now + _TOUCH
+            self._state.touch()
+        workers = sum(channel.is_worker for channel in self._channels)
+        if self._lifetime.is_over(wanted=self._spec is not None, connections=workers):
+            self._begin_end("the server has ended")
+        if self._signal:
+            self._begin_end(signal.Signals(self._signal).name)
+        if self._end_at is not None and (now >= self._end_at or not self._relay.counts()):
+            self._end_at = now
+            if fleet is not None:
+                fleet.stop()
+
+    def _is_done(self) -> bool:
+        ended = self._end_at is not None and time.monotonic() >= self._end_at
+        return ended and (self._fleet is None or self._fleet.is_stopped)
+
+    def _begin_end(self, why: str) -> None:
+        """Say goodbye to browsers; Streamlit follows a moment later."""
+        if self._end_at is not None:
+            return
+        logger.info("supervisor ends", extra={"reason": why})
+        self._end_at = time.monotonic() + _GOODBYE
+        self._relay.close_all(closecodes.Close(closecodes.GOING_AWAY), _GOODBYE)
+        # From here on, whoever wants a supervisor waits for the next one.
+        with contextlib.suppress(FileNotFoundError):
+            self._state.socket.unlink()
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._prober.stop()
+        for channel in tuple(self._channels):
+            self._drop(channel)
+        self._listener.close()
+        self._lifetime.anchor.close()
+        self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
+        self._state.remove()
+
+    # Workers and commands
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        if not is_own_user(sock) or self._end_at is not None:
+            sock.close()
+            return
+        channel = Channel(sock)
+        self._channels.add(channel)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(channel))
+
+    def _serve(self, channel: Channel) -> None:
+        messages = channel.receive()
+        if messages is None or not channel.flush():
+            self._drop(channel)
+            return
+        for message in messages:
+            try:
+                self._obey(channel, message)
+            except (KeyError, TypeError, ValueError):
+                # Of another version, say: an upgrade leaves this process as it is.
+                logger.exception("message not understood")
+                self._drop(channel)
+                return
+
+    def _obey(self, channel: Channel, message: Message) -> None:
+        kind = message.data["type"]
+        if kind == "websocket" and len(message.files) == 2:
+            self._relay.adopt(message)
+            return
+        message.close()
+        if kind == "hello":
+            self._hello(channel, message.data)
+        elif kind == "status":
+            self._send(channel, {"type": "status", **self._status()})
+        elif kind == "stop":
+            gave_up = self._fleet is not None and self._fleet.has_given_up
+            self._send(channel, {"type": "outcome", "gave_up": gave_up})
+            self._begin_end("command")
+        else:
+            raise ValueError(f"a message of type {kind!r}")
+
+    def _hello(self, channel: Channel, data: dict[str, t.Any]) -> None:
+        spec = Spec.from_json(data["spec"])
+        channel.pid, channel.is_worker = int(data["pid"]), True
+        if self._spec is None or self._spec.digest != spec.digest:
+            self._adopt(spec)
+        elif self._fleet is not None:
+            self._fleet.retry()
+        assert self._fleet is not None
+        self._send(channel, {"type": "table", "table": self._fleet.table().to_json()})
+
+    def _adopt(self, spec: Spec) -> None:
+        """Run this from now on; a reload may have changed the settings."""
+        self._configure_logging(spec.log_level)
+        if self._fleet is not None:
+            logger.info("settings have changed, Streamlit is started anew")
+            self._fleet.stop()
+            while not self._fleet.is_stopped:
+                self._fleet.step()
+                time.sleep(0.02)
+        environment = {"STREAMLIT_SERVER_COOKIE_SECRET": self._cookie_secret, **spec.environment}
+        self._spec = spec
+        self._fleet = Fleet(spec, environment, self._selector, self._prober)
+        self._version = -1
+        self._state.describe(
+            {
+                "name": spec.name,
+                "directory": spec.directory,
+                "pid": os.getpid(),
+                "anchor": self._lifetime.anchor.pid,
+                "anchor_start": self._lifetime.anchor.start,
+            }
+        )
+
+    def _publish(self, fleet: Fleet) -> None:
+        """Push the table to all workers if it has changed."""
+        table = fleet.table()
+        if table.version == self._version:
+            return
+        self._version = table.version
+        for channel in tuple(self._channels):
+            if channel.is_worker:
+                self._send(channel, {"type": "table", "table": table.to_json()})
+        spec = self._spec
+        assert spec is not None
+        if table.ready and spec.url and not self._announced:
+            self._announced = True
+            _say(f"Running on {spec.url}")
+        if fleet.has_given_up and spec.end_anchor and self._end_at is None:
+            for row in table.rows:
+                _say(f"Streamlit did not start: {row.reason}", sys.stderr)
+            if self._lifetime.anchor.is_alive():
+                os.kill(self._lifetime.anchor.pid, signal.SIGTERM)
+
+    def _status(self) -> dict[str, t.Any]:
+        sessions = self._relay.counts()
+        now = time.monotonic()
+        replicas = self._fleet.replicas.values() if self._fleet is not None else ()
+        return {
+            "name": self._spec.name if self._spec else "",
+            "directory": self._spec.directory if self._spec else "",
+            "url": self._spec.url if self._spec else "",
+            "pid": os.getpid(),
+            "anchor": self._lifetime.anchor.pid,
+            "workers": sorted(channel.pid for channel in self._channels if channel.is_worker),
+            "replicas": [
+                {
+                    "id": replica.id,
+                    "state": replica.state.value,
+                    "healthy": replica.healthy,
+                    "pid": replica.pid,
+                    "address": f"{replica.host}:{replica.port}" if replica.port else "",
+                    "seconds": round(now - replica.since, 1),
+                    "starts": replica.starts,
+                    "sessions": sessions.get(replica.id, 0),
+                    "reason": replica.reason,
+                }
+                for replica in replicas
+            ],
+        }
+
+    def _send(self, channel: Channel, data: dict[str, t.Any]) -> None:
+        if not channel.send(data):
+            self._drop(channel)
+
+    def _drop(self, channel: Channel) -> None:
+        if channel in self._channels:
+            self._channels.discard(channel)
+            self._selector.unregister(channel.sock)
+            channel.close()
+
+
+def _say(line: str, stream: t.TextIO | None = None) -> None:
+    """Print a line for people; nobody may be listening any more."""
+    with contextlib.suppress(OSError, ValueError):
+        (stream or sys.stdout).write(line + "\n")
+        (stream or sys.stdout).flush()

@@ -1,0 +1,1 @@
+"""Programs: the supervisor's process, gunicorn, and the development server."""

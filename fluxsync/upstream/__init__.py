@@ -1,0 +1,1 @@
+"""The hop to Streamlit: an HTTP transport adapter, the WebSocket handshake, the API's client."""
