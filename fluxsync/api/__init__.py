@@ -1,0 +1,1 @@
+"""The API's side: the Flask application, and its documentation pages."""

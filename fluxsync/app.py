@@ -1,0 +1,178 @@
+"""The application object that a user's module makes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import typing as t
+
+from .api.application import create_api
+from .bridges.host import Host, find_host
+from .config import FluxSyncSettings
+from .config.target import find_target
+from .exceptions import TargetError
+from .gateway.assembly import build_gateway
+from .pages.registry import PageRegistry
+from .upstream.client import ApiClient
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flask_openapi3.openapi import OpenAPI
+
+    from .gateway.application import Gateway
+    from .pages.registry import PageFunction, PageRecord
+    from .typing import StartResponse, WSGIEnvironment
+
+PageT = t.TypeVar("PageT", bound="t.Callable[..., t.Any]")
+
+#: Under ``--preload``, gunicorn's USR2 forks once to execute a new master. Threads of the
+#: fork end there, and should have done nothing until then; in seconds.
+_AFTER_FORK = 0.2
+
+
+class FluxSync:
+    """An API and Streamlit pages; calling it is the WSGI application.
+
+    .. code-block:: python
+
+        app = FluxSync(title="Hello")
+
+        @app.api.get("/users")
+        def users():
+            return ["Ada", "Grace"]
+
+        @app.page("/", title="Home")
+        def home(st, client):
+            st.write(client.get("/users").json())
+
+    Making one starts nothing, except where gunicorn is loading it: there, Streamlit starts
+    with the worker instead of with the first request.
+
+    :param title: Title of the API and of the pages; wins over the settings.
+    :param settings: Settings; read from all sources if not given.
+    :param import_target: How Streamlit's process imports this object, ``module:attribute``.
+        Found by itself in most cases.
+    :param streamlit_page_config: Arguments of ``st.set_page_config``, over those of the
+        settings.
+    :raise ConfigError: A setting is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        title: str | None = None,
+        settings: FluxSyncSettings | None = None,
+        import_target: str | None = None,
+        streamlit_page_config: t.Mapping[str, t.Any] | None = None,
+    ) -> None:
+        settings = settings or FluxSyncSettings()
+        changes: dict[str, t.Any] = {}
+        if title is not None:
+            changes["title"] = title
+        if streamlit_page_config:
+            changes["streamlit_page_config"] = {
+                **settings.streamlit_page_config,
+                **streamlit_page_config,
+            }
+        #: The settings. They don't change.
+        self.settings = settings.model_copy(update=changes)
+        #: The API: a Flask application with OpenAPI.
+        self.api: OpenAPI = create_api(self.settings.title, settings.api_mount_path)
+        self._import_target = import_target
+        self._pages = PageRegistry(settings.api_mount_path)
+        self._lock = threading.Lock()
+        self._gateway: Gateway | None = None
+        self.start_with_server()
+
+    def page(
+        self, path: str, *, title: str | None = None, icon: str | None = None
+    ) -> t.Callable[[PageT], PageT]:
+        """Register a function as a Streamlit page; a decorator.
+
+        The function is called on each rerun. Its parameters ``st`` and ``client`` get the
+        :mod:`streamlit` module and an :class:`~fluxsync.ApiClient`.
+
+        :param path: ``"/"`` for the default page, or ``"/name"``.
+        :param title: Title in the navigation; made from the function's name if not given.
+        :param icon: An emoji, or a Material icon as ``:material/home:``.
+        :raise PageError: Streamlit can't serve it, or something else answers its path.
+        """
+
+        def register(function: PageT) -> PageT:
+            self._pages.add(path, function, title, icon)
+            return function
+
+        return register
+
+    @property
+    def pages(self) -> list[tuple[str, str, PageFunction]]:
+        """Path, title and function of each page, in the order of registration."""
+        return [(record.path, record.title, record.function) for record in self._pages.records]
+
+    @property
+    def page_records(self) -> tuple[PageRecord, ...]:
+        """The pages, in the order of registration."""
+        return self._pages.records
+
+    def get_client(self) -> ApiClient:
+        """Return a client of the API, for code outside of pages."""
+        return ApiClient()
+
+    def start(self, host: Host | None = None) -> None:
+        """Start Streamlit now, and not with the first request.
+
+        Call it in the process that serves requests, after any fork.
+
+        :param host: The WSGI server around this process; found out if not given.
+        """
+        self._get_gateway(host or find_host()).start()
+
+    def start_with_server(self) -> None:
+        """Start Streamlit with gunicorn's workers, if it's gunicorn that is loading this.
+
+        Does nothing elsewhere, and nothing yet where it's too early to know how Streamlit's
+        process imports this object.
+        """
+        host = find_host()
+        if not host.role.startswith("gunicorn") or self._gateway is not None:
+            return
+        try:
+            gateway = self._get_gateway(host)
+        except TargetError:
+            return
+        if host.forks_later:
+            os.register_at_fork(after_in_child=lambda: self._start_after_fork(host.anchor))
+        else:
+            gateway.start()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request (PEP 3333)."""
+        gateway = self._gateway
+        if gateway is None:
+            gateway = self._get_gateway(find_host())
+        return gateway(environ, start_response)
+
+    def _get_gateway(self, host: Host) -> Gateway:
+        with self._lock:
+            if self._gateway is None:
+                self._gateway = build_gateway(self.settings, self.api, self._target(host), host)
+            return self._gateway
+
+    def _target(self, host: Host) -> str:
+        settings = self.settings
+        if settings.streamlit_script or settings.streamlit_upstream:
+            return ""
+        return self._import_target or settings.app or host.target or find_target(self)
+
+    def _start_after_fork(self, master: int) -> None:
+        if os.getppid() != master:
+            return  # a fork of a worker, by the application
+
+        def start() -> None:
+            time.sleep(_AFTER_FORK)
+            if os.getppid() == master and self._gateway is not None:
+                self._gateway.start()
+
+        threading.Thread(target=start, name="fluxsync-start", daemon=True).start()

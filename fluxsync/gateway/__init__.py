@@ -1,0 +1,1 @@
+"""The WSGI application that joins everything: routing, API, Streamlit, WebSockets, health."""

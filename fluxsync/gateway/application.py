@@ -1,0 +1,137 @@
+"""The gateway: a WSGI application that sends each request where it belongs."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..sansio import forwarding
+from ..sansio.routing import Route
+from ..telemetry.access import Exchange, LoggedBody
+from ..telemetry.context import ENVIRON_KEY, HEADER, accept_request_id, bind_request_id
+from . import health
+from .errors import Failure
+from .request import Request, RequestReader
+from .streamlit import StreamlitProxy
+from .websocket import WebSocketProxy
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..config import FluxSyncSettings
+    from ..process.client import SupervisorClient
+    from ..typing import Headers, StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Gateway:
+    """Routes requests to the API, to Streamlit, or to fluxsync's own answers.
+
+    Thread-safe, and safe to be made before a fork.
+
+    :param api: WSGI application under the API's path.
+    :param supervisor: This process's line to the supervisor.
+    """
+
+    def __init__(
+        self, settings: FluxSyncSettings, api: WSGIApplication, supervisor: SupervisorClient
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._supervisor = supervisor
+        self._reader = RequestReader(settings)
+        self._streamlit = StreamlitProxy(settings, lambda: supervisor.table)
+        self._websocket = WebSocketProxy(settings, supervisor)
+        self._log = settings.enable_gateway_access_log
+
+    def start(self) -> None:
+        """Have a supervisor, and so Streamlit, started; at the latest, a request does."""
+        self._supervisor.start()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        self._supervisor.start()
+        try:
+            request = self._reader.read(environ)
+        except ValueError as e:
+            return self._refuse(environ, str(e), start_response)
+        bind_request_id(request.request_id)
+        respond = _recording(request.exchange, start_response)
+        try:
+            body = self._dispatch(request, respond)
+        except Failure as failure:
+            request.exchange.error = failure.detail
+            body = failure.respond(respond, request)
+        except BaseException as e:
+            request.exchange.error = repr(e)
+            request.exchange.status = 500
+            if self._log:
+                request.exchange.log()
+            raise
+        return LoggedBody(body, request.exchange) if self._log else body
+
+    def _dispatch(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        route = request.route
+        if route is Route.API:
+            return self._api(self._api_environ(request), start_response)
+        if route is Route.WEBSOCKET:
+            return self._websocket(request, start_response)
+        if route is Route.STREAMLIT:
+            return self._streamlit(request, start_response)
+        if route is Route.HEALTH:
+            return health.health(start_response)
+        if route is Route.READY:
+            return health.ready(self._supervisor.table, start_response)
+        raise Failure(404, "there is nothing here")
+
+    def _api_environ(self, request: Request) -> WSGIEnvironment:
+        """Return the environ for the API: its mount, the truth about the client."""
+        mount = self._settings.api_mount_path
+        environ = {
+            key: value
+            for key, value in request.environ.items()
+            if not (key.startswith("HTTP_") and self._is_lie(key, request))
+        }
+        environ["SCRIPT_NAME"] = request.root + mount
+        environ["PATH_INFO"] = request.path[len(mount) :]
+        environ["REMOTE_ADDR"] = request.client.address
+        environ["wsgi.url_scheme"] = request.client.scheme
+        if request.client.host:
+            environ["HTTP_HOST"] = request.client.host
+        environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
+        return environ
+
+    def _is_lie(self, key: str, request: Request) -> bool:
+        name = key[5:].replace("_", "-").lower()
+        if request.client.via_trusted:
+            return name.startswith(forwarding.OWN_PREFIX)
+        return forwarding.is_claim(name, self._settings.identity_headers)
+
+    def _refuse(
+        self, environ: WSGIEnvironment, detail: str, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer a request that can't even be read."""
+        exchange = Exchange(
+            environ.get("REQUEST_METHOD", ""),
+            environ.get("PATH_INFO", ""),
+            "",
+            accept_request_id(""),
+            environ.get("REMOTE_ADDR", ""),
+            error=detail,
+        )
+        body = Failure(400, detail).respond(_recording(exchange, start_response))
+        return LoggedBody(body, exchange) if self._log else body
+
+
+def _recording(exchange: Exchange, start_response: StartResponse) -> StartResponse:
+    """Return a ``start_response`` that notes the status and adds the request id."""
+
+    def respond(status: str, headers: Headers, exc_info: t.Any = None) -> t.Any:
+        exchange.status = int(status[:3])
+        if not any(name.lower() == "x-request-id" for name, _ in headers):
+            headers = [*headers, (HEADER, exchange.request_id)]
+        return (
+            start_response(status, headers, exc_info)
+            if exc_info
+            else start_response(status, headers)
+        )
+
+    return t.cast("StartResponse", respond)

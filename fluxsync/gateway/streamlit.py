@@ -1,0 +1,227 @@
+"""Proxy HTTP requests to Streamlit, streamed in both directions."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..exceptions import UpstreamError
+from ..sansio import balancing, origins, rewriting
+from ..sansio import headers as _headers
+from ..sansio.framing import Framing, request_framing
+from ..upstream.adapter import CHUNK, BodyAborted, GatewayAdapter, GatewayRequest, UpstreamBody
+from ..upstream.connections import Pool
+from .errors import Failure, from_upstream, not_ready
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..config import FluxSyncSettings
+    from ..sansio.balancing import Row, Table
+    from ..typing import Headers, StartResponse
+    from .request import Request
+
+
+class TooLarge(BodyAborted):
+    """The request's body is larger than allowed."""
+
+
+class StreamlitProxy:
+    """Forwards requests to the replica they belong to.
+
+    Thread-safe.
+
+    :param table: Returns the current table of replicas.
+    """
+
+    def __init__(self, settings: FluxSyncSettings, table: t.Callable[[], Table]) -> None:
+        self._settings = settings
+        self._table = table
+        self._adapters: dict[tuple[str, int], GatewayAdapter] = {}
+        self._allowed = allowed_origins(settings)
+
+    def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request with Streamlit's answer.
+
+        :raise Failure: There's none, or the request isn't allowed.
+        """
+        self._refuse_cross_site(request)
+        body = RequestBody(request, self._settings.gateway_max_proxy_request_body_bytes)
+        table = self._table()
+        row = request.choose(table)
+        if row is None:
+            raise not_ready(table)
+        request.exchange.replica = row.id
+        response = self._send(request, body, row)
+        upstream: UpstreamBody = response.raw
+        headers = rewriting.rewrite(
+            _headers.to_client(upstream.fields),
+            request.target.path,
+            request.root,
+            (request.client.host, f"{row.host}:{row.port}"),
+        )
+        if _is_document(request, response.status_code, headers) and request.replica != row.id:
+            headers.append(("Set-Cookie", _replica_cookie(row, request)))
+        start_response(f"{response.status_code} {response.reason or 'Unknown'}", headers)
+        return ResponseBody(upstream)
+
+    def _refuse_cross_site(self, request: Request) -> None:
+        origin = request.header("origin")
+        if origins.is_cross_site(
+            request.method,
+            origin,
+            request.header("sec-fetch-site"),
+            request.client.host,
+            self._allowed,
+        ):
+            raise foreign_origin(origin or "another site", request)
+
+    def _send(self, request: Request, body: RequestBody, row: Row) -> t.Any:
+        framing = body.framing
+        fields = [
+            ("Host", request.client.host),
+            *(
+                (name, value)
+                for name, value in request.forwarded_headers(self._settings)
+                # The body is delimited anew; gunicorn has answered Expect already.
+                if name.lower() not in ("host", "content-length", "expect")
+            ),
+        ]
+        if framing.length == 0:
+            fields.append(("Content-Length", "0"))
+        outgoing = GatewayRequest(
+            request.method,
+            str(request.target),
+            fields,
+            body if framing.has_body else None,
+            framing.length,
+        )
+        try:
+            return self._adapter(row).send(outgoing)
+        except TooLarge:
+            raise body.too_large() from None
+        except BodyAborted as e:
+            raise Failure(400, "the request's body broke off", [("Connection", "close")]) from e
+        except UpstreamError as e:
+            raise from_upstream(e) from e
+
+    def _adapter(self, row: Row) -> GatewayAdapter:
+        assert row.port is not None
+        address = (row.host, row.port)
+        adapter = self._adapters.get(address)
+        if adapter is None:
+            settings = self._settings
+            pool = Pool(
+                row.host,
+                row.port,
+                connect_timeout=settings.gateway_upstream_connect_timeout_s or None,
+                read_timeout=settings.gateway_upstream_read_timeout_s or None,
+                maxsize=settings.gateway_http_pool_maxsize,
+            )
+            # Threads may make one each; the first stays.
+            adapter = self._adapters.setdefault(address, GatewayAdapter(pool))
+            self._forget_others(address)
+        return adapter
+
+    def _forget_others(self, address: tuple[str, int]) -> None:
+        """Close the pools of replicas that have gone."""
+        current = {(row.host, row.port) for row in self._table().rows} | {address}
+        for old in [known for known in tuple(self._adapters) if known not in current]:
+            adapter = self._adapters.pop(old, None)
+            if adapter is not None:
+                adapter.close()
+
+
+class RequestBody:
+    """A request's body in pieces, which is either whole or an error.
+
+    :param limit: Most bytes that are allowed; 0 is no limit.
+    :raise Failure: It's too large, or can't be read.
+    """
+
+    def __init__(self, request: Request, limit: int) -> None:
+        environ = request.environ
+        self._stream = environ["wsgi.input"]
+        self._limit = limit
+        try:
+            self.framing: Framing = request_framing(
+                environ.get("CONTENT_LENGTH", ""),
+                environ.get("HTTP_TRANSFER_ENCODING", ""),
+                input_terminated=bool(environ.get("wsgi.input_terminated")),
+            )
+        except ValueError as e:
+            raise Failure(400, str(e)) from e
+        if limit and (self.framing.length or 0) > limit:
+            raise self.too_large()
+
+    def too_large(self) -> Failure:
+        """Return the answer to a body over the limit."""
+        return Failure(
+            413,
+            f"the request's body is larger than {self._limit} bytes "
+            "(gateway_max_proxy_request_body_bytes)",
+            [("Connection", "close")],
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body.
+
+        :raise BodyAborted: It ended before its end, or is too large.
+        """
+        left = self.framing.length
+        total = 0
+        while left is None or left > 0:
+            try:
+                chunk = self._stream.read(CHUNK if left is None else min(CHUNK, left))
+            except Exception as e:
+                # Each server has its own exceptions for a client that went away.
+                raise BodyAborted(repr(e)) from e
+            if not chunk:
+                break
+            total += len(chunk)
+            if self._limit and total > self._limit:
+                raise TooLarge
+            if left is not None:
+                left -= len(chunk)
+            yield chunk
+        if left:
+            raise BodyAborted(f"{left} bytes are missing")
+
+
+class ResponseBody:
+    """A response's body; closing it early takes the upstream connection down."""
+
+    def __init__(self, upstream: UpstreamBody) -> None:
+        self._upstream = upstream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._upstream.stream(CHUNK)
+
+    def close(self) -> None:
+        """Let go of the connection to Streamlit."""
+        self._upstream.close()
+
+
+def allowed_origins(settings: FluxSyncSettings) -> tuple[str, ...]:
+    """Return the origins that are welcome besides the one that was asked."""
+    public = (settings.public_base_url,) if settings.public_base_url else ()
+    return public + settings.allowed_origins
+
+
+def foreign_origin(origin: str, request: Request) -> Failure:
+    """Return the answer to a foreign page."""
+    return Failure(
+        403,
+        f"{origin} may not use {request.client.host or 'this server'}: if it's your own page, "
+        "let the proxy pass the Host field on, or set public_base_url or allowed_origins",
+    )
+
+
+def _is_document(request: Request, status: int, headers: Headers) -> bool:
+    kind = _headers.get(headers, "content-type")
+    return request.method == "GET" and status == 200 and kind.startswith("text/html")
+
+
+def _replica_cookie(row: Row, request: Request) -> str:
+    secure = "; Secure" if request.client.scheme == "https" else ""
+    path = request.root or "/"
+    return f"{balancing.COOKIE}={row.id}; Path={path}; HttpOnly; SameSite=Lax{secure}"

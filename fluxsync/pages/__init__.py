@@ -1,0 +1,1 @@
+"""Streamlit's side: pages, and how Streamlit is started to show them."""

@@ -1,0 +1,5 @@
+"""What ``streamlit run`` runs: the pages of the application."""
+
+from fluxsync.pages.navigation import run
+
+run()
