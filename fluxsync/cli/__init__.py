@@ -1,0 +1,61 @@
+"""The ``fluxsync`` command. One module per command, loaded when it's called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import typing as t
+
+import click
+
+from .. import __version__
+from ..exceptions import ConfigError, FluxSyncError, TargetError
+
+#: Commands in the order of the help, and what they do.
+COMMANDS = {
+    "demo": "Serve the demo.",
+    "new": "Make a new project.",
+    "dev": "Serve an application and reload it when its files change.",
+    "run": "Serve an application with gunicorn.",
+    "status": "Show running applications.",
+    "shutdown": "End a running application.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they're needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return a command, imported now."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{name}", __name__)
+        return t.cast(click.Command, module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run a command; our own exceptions become one line and an exit status."""
+        try:
+            return super().invoke(ctx)
+        except FluxSyncError as e:
+            click.echo(f"Error: {e}", err=True)
+            sys.exit(2 if isinstance(e, (ConfigError, TargetError)) else 1)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fluxsync")
+def group() -> None:
+    """Put an HTTP API and Streamlit pages on one port of any WSGI host."""
+
+
+def main() -> None:
+    """Run the command line."""
+    group(prog_name="fluxsync")
