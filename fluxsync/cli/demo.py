@@ -16,6 +16,8 @@ _FIXED = {
     "streamlit_script": "",
     "streamlit_upstream": [],
     "exit_if_streamlit_fails": True,
+    # Without Streamlit's menu for developers.
+    "streamlit_run_cli_args": ["--client.toolbarMode=viewer"],
 }
 
 
