@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fluxsync
+from fluxsync.exceptions import ScaffoldError
+from fluxsync.scaffold import create_project, project
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPOSITORY = Path(fluxsync.__file__).parents[1]
+
+
+def below(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def test_files(tmp_path: Path) -> None:
+    directory = tmp_path / "my-app"
+
+    files = create_project(directory, "my-app")
+
+    assert [str(path.relative_to(directory)) for path in files] == list(project.FILES)
+    assert below(directory) == set(project.FILES)
+
+
+def test_no_template_is_forgotten() -> None:
+    templates = Path(project.__file__).with_name("templates")
+
+    assert below(templates) == set(project.FILES.values())
+    assert not [name for name in below(templates) if name.startswith(".")]
+
+
+def test_everything_is_filled_in(tmp_path: Path) -> None:
+    for path in create_project(tmp_path / "bike_counts", "bike_counts"):
+        assert "$" not in path.read_text(encoding="utf-8")
+
+
+def test_settings(tmp_path: Path) -> None:
+    create_project(tmp_path / "bike_counts", "bike_counts")
+
+    settings = tomllib.loads((tmp_path / "bike_counts" / "fluxsync.toml").read_text())
+
+    assert settings == {"app": "app:app", "title": "Bike counts"}
+
+
+def test_tests_of_a_new_project_pass(tmp_path: Path) -> None:
+    create_project(tmp_path / "my-app", "my-app")
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=tmp_path / "my-app",
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode == 0, result.stdout
+    assert "2 passed" in result.stdout
+
+
+def test_empty_directory_is_used(tmp_path: Path) -> None:
+    assert create_project(tmp_path, "my-app")[0] == tmp_path / "app.py"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("1st", id="digit first"),
+        pytest.param("-x", id="looks like an option"),
+        pytest.param("a b", id="space"),
+        pytest.param("a/b", id="path"),
+        pytest.param("app\n", id="line break"),
+        pytest.param('"', id="quote"),
+        pytest.param("$name", id="placeholder"),
+    ],
+)
+def test_bad_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ScaffoldError, match="use letters, digits"):
+        create_project(tmp_path / "x", name)
+
+    assert not (tmp_path / "x").exists()
+
+
+def test_directory_in_use(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    with pytest.raises(ScaffoldError, match="isn't empty: choose another name"):
+        create_project(tmp_path, "my-app")
+
+    assert below(tmp_path) == {"notes.txt"}
+
+
+def test_file_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "my-app").write_text("mine")
+
+    with pytest.raises(ScaffoldError, match="my-app exists already: choose another name"):
+        create_project(tmp_path / "my-app", "my-app")
+
+    assert (tmp_path / "my-app").read_text() == "mine"
+
+
+def test_no_parent(tmp_path: Path) -> None:
+    with pytest.raises(ScaffoldError, match="nowhere doesn't exist: create it first"):
+        create_project(tmp_path / "nowhere" / "my-app", "my-app")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_no_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(ScaffoldError, match="choose a directory where you may write"):
+            create_project(tmp_path / "my-app", "my-app")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last file can't be written, so the others go too."""
+    monkeypatch.setitem(project.FILES, "app.py/below-a-file", "Procfile.tmpl")
+
+    with pytest.raises(ScaffoldError, match=r"app\.py exists already"):
+        create_project(tmp_path / "my-app", "my-app")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_directory_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(project.FILES, "app.py/below-a-file", "Procfile.tmpl")
+
+    with pytest.raises(ScaffoldError):
+        create_project(tmp_path, "my-app")
+
+    assert list(tmp_path.iterdir()) == []
