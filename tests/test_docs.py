@@ -1,0 +1,86 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from fluxsync import FluxSync, FluxSyncSettings
+from fluxsync.cli import COMMANDS
+from tests.support.processes import ROOT
+
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs" / "settings.rst").read_text(encoding="utf-8")
+
+
+def code_block(text: str, language: str) -> str:
+    """Return the first code block of a language."""
+    found = re.search(rf"\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text)
+    assert found
+    return textwrap.dedent(found[1])
+
+
+@pytest.mark.parametrize("name", FluxSyncSettings.model_fields)
+def test_settings_are_documented_with_their_default(name: str) -> None:
+    found = re.search(rf"``{name}`` \(([^)]*)\)", SETTINGS)
+    assert found, f"{name} is not in docs/settings.rst"
+
+    default = FluxSyncSettings.model_fields[name].default
+    shown = (
+        {True: "``true``", False: "``false``"}.get(default) if isinstance(default, bool) else None
+    )
+    if default in ("", (), {}):
+        assert found[1] == "empty"
+    elif isinstance(default, float):
+        assert found[1] == f"``{default:g}``"
+    else:
+        assert found[1].startswith(shown or f"``{default}``")
+
+
+def test_documented_settings_exist() -> None:
+    names = set(re.findall(r"``([a-z_]+)`` \(", SETTINGS))
+
+    assert names == set(FluxSyncSettings.model_fields)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_in_the_readme(command: str) -> None:
+    assert f"fluxsync {command}" in README
+
+
+def test_local_links_of_the_readme() -> None:
+    targets = re.findall(r"<([\w./]+\.rst|LICENSE)>|image:: (\S+)", README)
+
+    for target in map("".join, targets):
+        assert (ROOT / target).is_file(), target
+
+
+def test_application_of_the_readme() -> None:
+    """Its API answers, and its page shows what the API says."""
+    source = code_block(README, "python")
+    namespace: dict[str, object] = {}
+    exec(source, namespace)
+    app = namespace["app"]
+    assert isinstance(app, FluxSync)
+
+    users = app.api.test_client().get("/users")
+    assert users.json == ["Ada", "Grace", "Katherine"]
+
+    class Client:
+        def get(self, path: str) -> object:
+            response = app.api.test_client().get(path)  # type: ignore[attr-defined]
+            return type("Response", (), {"json": lambda _: response.json})()
+
+    def script(show) -> None:  # type: ignore[no-untyped-def] # it's run without our imports
+        show()
+
+    [(_, title, function)] = app.pages
+    page = AppTest.from_function(script, kwargs={"show": lambda: function(st, Client())})
+    page.run()
+    assert title == "Home"
+    assert not page.exception
+    assert "Grace" in page.table[0].value.to_string()
