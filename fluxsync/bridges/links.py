@@ -68,11 +68,14 @@ class Side:
         self.events = 0
 
     def receive(self, buffer: memoryview) -> None:
-        """Read once, and pass it to the other side.
-
-        :raise OSError: The connection is broken.
-        """
-        size = self.sock.recv_into(buffer)
+        """Read once, and pass it to the other side."""
+        try:
+            size = self.sock.recv_into(buffer)
+        except BlockingIOError:
+            return
+        except OSError as e:
+            self._break(e)
+            return
         if not size:
             self.eof = True
             self.link.end_of(self)
@@ -82,25 +85,33 @@ class Side:
             self.other.send(data)
 
     def send(self, data: bytes | memoryview) -> None:
-        """Write to this side, now or as soon as it takes more.
-
-        :raise OSError: The connection is broken.
-        """
+        """Write to this side, now or as soon as it takes more."""
+        if self.ended:
+            return
         if not self.out and data:
-            try:
-                sent = self.sock.send(data)
-            except BlockingIOError:
-                sent = 0
-            data = data[sent:]
-        self.out += data
+            data = data[self._write(data) :]
+        if not self.ended:
+            self.out += data
 
     def flush(self) -> None:
-        """Write what is waiting, as much as it takes.
+        """Write what is waiting, as much as it takes."""
+        del self.out[: self._write(self.out)]
 
-        :raise OSError: The connection is broken.
-        """
-        with contextlib.suppress(BlockingIOError):
-            del self.out[: self.sock.send(self.out)]
+    def _write(self, data: bytes | bytearray | memoryview) -> int:
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as e:
+            self._break(e)
+            return 0
+
+    def _break(self, error: OSError) -> None:
+        """The connection is broken: this side has ended, and takes nothing more."""
+        self.link.error = self.link.error or f"{self.name}: {error.strerror or error!r}"
+        self.eof = self.ended = True
+        self.out.clear()
+        self.link.end_of(self)
 
     def may_read(self, reading: bool) -> bool:
         """Whether to read on: a slow reader on the other side makes this one wait."""
@@ -117,7 +128,7 @@ class Side:
 class Link:
     """The two ends of a WebSocket."""
 
-    __slots__ = ("client", "closing", "deadline", "session", "started", "upstream")
+    __slots__ = ("client", "closing", "deadline", "error", "session", "started", "upstream")
 
     def __init__(self, session: Session, client: socket.socket, upstream: socket.socket) -> None:
         self.session = session
@@ -129,6 +140,8 @@ class Link:
         self.deadline: float | None = None
         #: What fluxsync itself has to say before the end.
         self.closing: closecodes.Close | None = None
+        #: What broke, if anything did.
+        self.error = ""
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -153,18 +166,13 @@ class Link:
         self.deadline = min(self.deadline or deadline, deadline)
 
     def say_goodbye(self) -> None:
-        """Put the close frame between two frames, in each direction where that's possible.
-
-        :raise OSError: The client is gone.
-        """
+        """Put the close frame between two frames, in each direction where that's possible."""
         if self.closing is None:
             return
-        client, upstream = self.sides
-        if _may_close(upstream):
-            self._speak_for(upstream, frames.close_frame(self.closing))
-        if _may_close(client) and not upstream.eof:
-            with contextlib.suppress(OSError):  # Streamlit may be what is gone
-                self._speak_for(client, frames.close_frame(self.closing, mask=os.urandom(4)))
+        if _may_close(self.upstream):
+            self._speak_for(self.upstream, frames.close_frame(self.closing))
+        if _may_close(self.client):
+            self._speak_for(self.client, frames.close_frame(self.closing, mask=os.urandom(4)))
 
     @staticmethod
     def _speak_for(side: Side, frame: bytes) -> None:
@@ -194,6 +202,8 @@ class Link:
             close, by = closecodes.Close(closecodes.ABNORMAL_CLOSURE), ""
         return {
             "close": str(close),
+            # Once all was said, browsers may well reset the connection.
+            "error": "" if said else self.error,
             "closed_by": by,
             "duration_seconds": time.monotonic() - self.started,
             "bytes_in": self.client.tracker.bytes,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -160,8 +159,7 @@ class Relay:
             if events & _WRITE:
                 side.flush()
             if events & _READ and not side.eof:
-                with contextlib.suppress(BlockingIOError):
-                    side.receive(self._buffer)
+                side.receive(self._buffer)
             link.say_goodbye()
             self._update(link)
 
@@ -170,8 +168,6 @@ class Relay:
         """Let trouble cost one connection, not all of them."""
         try:
             yield
-        except OSError as e:
-            self._drop(link, os.strerror(e.errno) if e.errno else repr(e))
         except Exception:
             logger.exception("relay failed", extra=link.facts())
             self._drop(link, "internal error")
@@ -190,7 +186,7 @@ class Relay:
         for side in link.sides:
             side.end()
         if link.is_over:
-            self._drop(link, "")
+            self._drop(link)
             return
         if link.deadline is not None:
             self._ending.add(link)
@@ -218,7 +214,7 @@ class Relay:
             if (link.deadline or 0.0) <= now:
                 self._drop(link, "the other side did not close in time")
 
-    def _drop(self, link: Link, error: str) -> None:
+    def _drop(self, link: Link, error: str = "") -> None:
         if link not in self._links:
             return
         self._links.discard(link)
@@ -228,4 +224,5 @@ class Relay:
                 self._selector.unregister(side.sock)
                 side.events = 0
             side.sock.close()
-        logger.info("websocket closed", extra={**link.facts(), **link.outcome(), "error": error})
+        link.error = link.error or error
+        logger.info("websocket closed", extra={**link.facts(), **link.outcome()})

@@ -44,8 +44,11 @@ def find_socket(environ: WSGIEnvironment) -> socket.socket:
 
 
 def _waitress(environ: WSGIEnvironment) -> object:
-    channel = getattr(environ.get("waitress.client_disconnected"), "__self__", None)
-    return getattr(channel, "socket", None)
+    return getattr(_waitress_channel(environ), "socket", None)
+
+
+def _waitress_channel(environ: WSGIEnvironment) -> object:
+    return getattr(environ.get("waitress.client_disconnected"), "__self__", None)
 
 
 def _cheroot(environ: WSGIEnvironment) -> object:
@@ -53,11 +56,26 @@ def _cheroot(environ: WSGIEnvironment) -> object:
     return getattr(raw, "_sock", None)
 
 
+def connection_scheme(environ: WSGIEnvironment) -> str:
+    """Return the scheme of this connection, whatever its header fields say.
+
+    gunicorn believes ``X-Forwarded-Proto`` of every peer on this machine by default, and so
+    of every client behind a local proxy that lets the field through.
+    """
+    sock = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    if sock is None:
+        return str(environ.get("wsgi.url_scheme", "http"))
+    return "https" if isinstance(sock, ssl.SSLSocket) else "http"
+
+
 def early_bytes(environ: WSGIEnvironment, sock: socket.socket) -> bytes:
     """Return what the server has read behind the request's head.
 
     A client may send frames before it has seen the 101; nothing of it may be lost.
     """
+    parser = getattr(_waitress_channel(environ), "request", None)
+    if parser is not None:  # waitress takes them for the beginning of another request
+        return bytes(parser.header_plus)
     stream = environ["wsgi.input"]
     buffer = getattr(getattr(getattr(stream, "reader", None), "unreader", None), "buf", None)
     if buffer is not None:  # gunicorn 20 to 27

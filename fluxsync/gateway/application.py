@@ -75,6 +75,8 @@ class Gateway:
         if route is Route.WEBSOCKET:
             return self._websocket(request, start_response)
         if route is Route.STREAMLIT:
+            if request.is_bare_root:
+                return _add_slash(request, start_response)
             return self._streamlit(request, start_response)
         if route is Route.HEALTH:
             return health.health(start_response)
@@ -119,6 +121,15 @@ class Gateway:
         )
         body = Failure(400, detail).respond(_recording(exchange, start_response))
         return LoggedBody(body, exchange) if self._log else body
+
+
+def _add_slash(request: Request, start_response: StartResponse) -> Iterable[bytes]:
+    """Redirect to the root path's directory: Streamlit's page loads files relative to it."""
+    location = request.root.rpartition("/")[2] + "/"
+    if request.target.query:
+        location += f"?{request.target.query}"
+    start_response("307 Temporary Redirect", [("Location", location), ("Content-Length", "0")])
+    return [b""]
 
 
 def _recording(exchange: Exchange, start_response: StartResponse) -> StartResponse:

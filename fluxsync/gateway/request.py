@@ -6,6 +6,7 @@ import dataclasses
 import random
 import typing as t
 
+from ..bridges.sockets import connection_scheme
 from ..sansio import balancing, forwarding, handshake, paths, rootpath, routing
 from ..sansio import headers as _headers
 from ..sansio.routing import Route
@@ -30,6 +31,8 @@ class Request:
     #: Path to decide on, normalized, the root path removed.
     path: str
     root: str
+    #: Whether it is for the root path itself, without the slash that makes it a directory.
+    is_bare_root: bool
     route: Route
     #: All header fields that came.
     headers: Headers
@@ -80,9 +83,7 @@ class RequestReader:
         headers = _headers.from_environ(environ)
         # A peer on a Unix socket has no address, and is on this machine.
         peer = environ.get("REMOTE_ADDR") or "127.0.0.1"
-        client = forwarding.resolve(
-            peer, environ.get("wsgi.url_scheme", "http"), headers, self._networks
-        )
+        client = forwarding.resolve(peer, connection_scheme(environ), headers, self._networks)
         root = rootpath.find(self._root_path, environ.get("SCRIPT_NAME", "")).path
         whole = _target(environ)
         raw = paths.split_root(whole.path, root)
@@ -105,6 +106,7 @@ class RequestReader:
             target=whole._replace(path=raw.path),
             path=path,
             root=root,
+            is_bare_root=bool(root) and whole.path == root,
             route=route,
             headers=headers,
             client=client,

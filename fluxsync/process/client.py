@@ -7,6 +7,7 @@ WebSockets go. Whoever finds no supervisor starts one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pathlib
 import socket
@@ -16,15 +17,23 @@ import threading
 import time
 import typing as t
 
-from ..exceptions import SupervisorError
-from ..sansio.balancing import Table
+from ..exceptions import FluxSyncError, SupervisorError
+from ..sansio.balancing import Row, Table
+from ..sansio.supervision import State
 from . import wire
 from .lifetime import Anchor
 from .spec import Spec
 from .state import StateDirectory, remove_stale
 
-#: Seconds between tries while somebody else starts the supervisor.
-_RETRY = 0.05
+logger = logging.getLogger("fluxsync.process")
+
+#: Seconds between tries while somebody else starts the supervisor, and at most, when it can't
+#: be started.
+_RETRY, _RETRY_LATER = 0.05, 10.0
+#: So many starts in vain are no coincidence.
+_TRIES = 3
+#: Seconds that requests wait for a supervisor that has just been started, or has just gone.
+_FIRST_TABLE = 2.0
 #: Seconds that a hand-over may take before the supervisor counts as gone.
 _SEND_TIMEOUT = 5.0
 
@@ -53,33 +62,42 @@ class SupervisorClient:
         self._state = state
         self._spec = spec
         self._anchor = anchor
+        self._start_lock = threading.Lock()
         self._pid = 0
         self._lock: threading.Lock
-        self._ready: threading.Event
+        self._known: threading.Event
         self._sock: socket.socket | None = None
+        self._table = Table()
+        self._wait_until = 0.0
         self._launches = 0
         self._launch_at = 0.0
-        #: The latest table. Replaced as a whole; read it once per request.
-        self.table = Table()
 
     def start(self) -> None:
         """Connect, and stay connected. Does nothing if this process has done so already."""
         if self._pid == os.getpid():
             return
-        self._pid = os.getpid()
-        # Made here, not before a fork or before gevent has patched what they're made of.
-        self._lock = threading.Lock()
-        self._ready = threading.Event()
-        self._sock = None
-        self.table = Table()
-        threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
+        with self._start_lock:
+            if self._pid == os.getpid():
+                return
+            # Made here, not before a fork or before gevent has patched what they're made of.
+            self._lock = threading.Lock()
+            self._known = threading.Event()
+            self._sock = None
+            self._table = Table()
+            self._wait_until = time.monotonic() + _FIRST_TABLE
+            threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
+            self._pid = os.getpid()
 
-    def wait_ready(self, timeout: float) -> bool:
-        """Wait until a replica is ready.
+    @property
+    def table(self) -> Table:
+        """The latest table, replaced as a whole; read it once per request.
 
-        :param timeout: Seconds.
+        A process that has just started waits a moment for its first one: the requests that
+        come meanwhile shouldn't be told that there's no Streamlit.
         """
-        return self._ready.wait(timeout)
+        if not self._table.rows:
+            self._known.wait(max(0.0, self._wait_until - time.monotonic()))
+        return self._table
 
     def hand_over(
         self, session: t.Mapping[str, str], early: tuple[bytes, bytes], sockets: tuple[int, int]
@@ -110,38 +128,55 @@ class SupervisorClient:
 
     def _keep(self) -> None:
         while self._anchor.is_alive():
+            sock = connect(self._state)
+            if sock is None:
+                self._elect()
+                time.sleep(_RETRY)
+                continue
+            pause = _RETRY
             try:
-                sock = connect(self._state) or self._elect()
-                if sock is None:
-                    time.sleep(_RETRY)
-                    continue
                 with sock:
                     self._follow(sock)
-            except (OSError, SupervisorError, wire.WireError):
-                time.sleep(_RETRY)
-            finally:
-                self._lose()
+            except (OSError, wire.WireError) as e:
+                logger.debug("supervisor is lost", extra={"error": str(e)})
+            except Exception:
+                # Of another version, say. Without this thread there would be no table again.
+                logger.exception("supervisor not understood")
+                pause = _RETRY_LATER
+            self._lose()
+            time.sleep(pause)
 
-    def _elect(self) -> socket.socket | None:
+    def _elect(self) -> None:
         """Start a supervisor, unless somebody else is about to."""
         if time.monotonic() < self._launch_at:
-            return None
-        lock = self._state.try_lock()
-        if lock is None:
-            return None
-        # One that ends as soon as it's started must not be started in a tight loop.
-        self._launch_at = time.monotonic() + min(0.5 * 2**self._launches, 10.0)
-        self._launches = min(self._launches + 1, 10)
+            return
         try:
-            remove_stale(self._state.path.parent)
-            launch(self._state, lock, self._anchor)
-        finally:
-            os.close(lock)
-        return None
+            lock = self._state.try_lock()
+            if lock is None:
+                return
+            # One that ends as soon as it's started must not be started in a tight loop.
+            self._launch_at = time.monotonic() + min(0.5 * 2**self._launches, _RETRY_LATER)
+            self._launches = min(self._launches + 1, 10)
+            try:
+                remove_stale(self._state.path.parent)
+                launch(self._state, lock, self._anchor)
+            finally:
+                os.close(lock)
+        except (FluxSyncError, OSError) as e:
+            self._launch_at = time.monotonic() + _RETRY_LATER
+            self._complain(str(e))
+        else:
+            if self._launches > _TRIES:
+                self._complain("the supervisor ends soon after its start; the log says why")
+
+    def _complain(self, reason: str) -> None:
+        """Show on the page and in the log why there's no supervisor."""
+        logger.error("there is no supervisor", extra={"reason": reason})
+        self._table = Table(0, (Row("supervisor", State.FATAL, "", None, False, reason),))
+        self._known.set()
 
     def _follow(self, sock: socket.socket) -> None:
         """Take tables until the connection ends."""
-        sock.settimeout(_SEND_TIMEOUT)
         hello = {"type": "hello", "pid": os.getpid(), "spec": self._spec.to_json()}
         wire.send(sock, hello)
         with self._lock:
@@ -157,20 +192,23 @@ class SupervisorClient:
             for message in messages:
                 if message.data.get("type") == "table":
                     self._launches = 0
-                    self.table = Table.from_json(message.data["table"])
-                    (self._ready.set if self.table.ready else self._ready.clear)()
+                    self._table = Table.from_json(message.data["table"])
+                    self._known.set()
 
     def _lose(self) -> None:
         with self._lock:
             self._sock = None
         # Without the supervisor there's no Streamlit: it ends with it.
-        self.table = Table()
-        self._ready.clear()
+        if self._table.rows:
+            self._known.clear()
+            self._table = Table()
+            self._wait_until = time.monotonic() + _FIRST_TABLE
 
 
 def connect(state: StateDirectory) -> socket.socket | None:
     """Return a connection to a supervisor, or ``None`` if there is none."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(_SEND_TIMEOUT)
     try:
         sock.connect(os.fspath(state.socket))
     except OSError:
@@ -199,7 +237,7 @@ def ask(state: StateDirectory, kind: str, timeout: float = 5.0) -> dict[str, t.A
                 answer = messages[-1].data if messages else answer
                 if answer is not None and kind != "stop":
                     break
-        except OSError:
+        except (OSError, wire.WireError):
             pass
         return answer
 
