@@ -1,0 +1,53 @@
+"""What the supervisor is told to run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fluxsync import FluxSyncSettings
+from fluxsync.bridges.host import Host
+from fluxsync.gateway.assembly import api_base, build_spec
+
+HOST = Host("gunicorn worker", 1, "http://127.0.0.1:8123")
+
+
+def test_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    spec = build_spec(FluxSyncSettings(title="Mine"), "app:app", HOST)
+
+    assert (spec.name, spec.target, spec.directory) == ("app:app", "app:app", os.getcwd())
+    assert spec.arguments[0].endswith("fluxsync_main.py")
+    assert "--server.address=127.0.0.1" in spec.arguments
+    assert spec.environment["FLUXSYNC_APP"] == "app:app"
+    assert spec.environment["FLUXSYNC_INTERNAL_API_BASE"] == "http://127.0.0.1:8123/api"
+    assert "DATABASE_URL" not in spec.environment
+
+
+def test_script() -> None:
+    spec = build_spec(FluxSyncSettings(streamlit_script="dash.py"), "", HOST)
+
+    assert (spec.name, spec.target, spec.arguments[0]) == ("dash.py", "", "dash.py")
+    assert "FLUXSYNC_APP" not in spec.environment
+
+
+def test_upstreams() -> None:
+    settings = FluxSyncSettings(streamlit_upstream="http://127.0.0.1:8501,http://[::1]:8502")
+    spec = build_spec(settings, "", HOST)
+
+    assert spec.upstreams == ("127.0.0.1:8501", "[::1]:8502")
+    assert not spec.arguments
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "expected"),
+    [
+        ({}, "http://127.0.0.1:9", "http://127.0.0.1:9/api"),
+        ({"api_mount_path": "/v1"}, "http://127.0.0.1:9", "http://127.0.0.1:9/v1"),
+        ({"gateway_port": 8123}, "", "http://127.0.0.1:8123/api"),
+        ({"internal_api_base": "http://api.local/x"}, "http://127.0.0.1:9", "http://api.local/x"),
+    ],
+)
+def test_api_base(settings: dict[str, object], url: str, expected: str) -> None:
+    assert api_base(FluxSyncSettings(**settings), Host("standalone", 1, url)) == expected

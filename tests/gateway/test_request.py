@@ -1,0 +1,103 @@
+"""What a request is, read from environs of several servers."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from fluxsync import FluxSyncSettings
+from fluxsync.gateway.request import Request, RequestReader
+from fluxsync.sansio.balancing import Row, Table
+from fluxsync.sansio.routing import Route
+from fluxsync.sansio.supervision import State
+
+
+def read(raw: str = "/", settings: dict[str, t.Any] | None = None, **environ: t.Any) -> Request:
+    base = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1", "HTTP_HOST": "example.org"}
+    if raw:
+        base["RAW_URI"] = raw
+    return RequestReader(FluxSyncSettings(**(settings or {}))).read({**base, **environ})
+
+
+@pytest.mark.parametrize(
+    ("raw", "root", "target", "path"),
+    [
+        pytest.param("/a%2Fb?c", "", "/a%2Fb?c", "/a/b", id="no root"),
+        pytest.param("/app/a%2Fb?c", "/app", "/a%2Fb?c", "/a/b", id="root is still there"),
+        pytest.param("/a%2Fb?c", "/app", "/a%2Fb?c", "/a/b", id="root was stripped"),
+        pytest.param("/application", "/app", "/application", "/application", id="shared prefix"),
+        pytest.param("/app", "/app", "/", "/", id="root itself"),
+        pytest.param("http://example.org/a?b", "", "/a?b", "/a", id="absolute form"),
+    ],
+)
+def test_target_and_path(raw: str, root: str, target: str, path: str) -> None:
+    request = read(raw, {"root_path": root})
+
+    assert (str(request.target), request.path) == (target, path)
+    assert request.is_bare_root == (raw == root)
+
+
+def test_server_without_the_raw_target() -> None:
+    request = read("", SCRIPT_NAME="/app", PATH_INFO="/caf\xc3\xa9 x", QUERY_STRING="a=b")
+
+    assert str(request.target) == "/caf%C3%A9%20x?a=b"
+    assert (request.root, request.path) == ("/app", "/caf\xc3\xa9 x")
+
+
+@pytest.mark.parametrize("raw", ["*", "example.org:443", "ftp://example.org/"])
+def test_targets_that_are_no_paths(raw: str) -> None:
+    with pytest.raises(ValueError, match="is not a path"):
+        read(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "upgrade", "route"),
+    [
+        ("/", "", Route.STREAMLIT),
+        ("/_stcore/stream", "websocket", Route.WEBSOCKET),
+        ("/_stcore/stream", "h2c", Route.STREAMLIT),
+        ("/api/x", "websocket", Route.API),
+        ("/healthz", "", Route.HEALTH),
+        ("/api/readyz", "", Route.READY),
+        ("/__fluxsync/x", "", Route.INTERNAL),
+        ("/_stcore/metrics", "", Route.PRIVATE),
+    ],
+)
+def test_route(raw: str, upgrade: str, route: Route) -> None:
+    assert read(raw, HTTP_UPGRADE=upgrade).route is route
+
+
+def test_peer_on_a_unix_socket_is_local() -> None:
+    request = read(settings={"trust_proxy": True}, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR="192.0.2.7")
+
+    assert request.client.address == "192.0.2.7"
+
+
+def test_replica_of_the_cookie() -> None:
+    rows = [Row(f"r{n}", State.RUNNING, "127.0.0.1", n, True, "") for n in (1, 2)]
+    request = read(HTTP_COOKIE="a=b; fluxsync_replica=r2")
+
+    assert request.choose(Table(1, tuple(rows))) == rows[1]
+    assert request.choose(Table()) is None
+
+
+def test_headers_for_streamlit() -> None:
+    request = read(
+        settings={"root_path": "/app"},
+        HTTP_COOKIE="a=b; fluxsync_replica=r2",
+        HTTP_X_REMOTE_USER="admin",
+        HTTP_CONNECTION="x-hop",
+        HTTP_X_HOP="1",
+        HTTP_X_REQUEST_ID="mine",
+    )
+
+    assert request.forwarded_headers(FluxSyncSettings()) == [
+        ("Host", "example.org"),
+        ("Cookie", "a=b"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Host", "example.org"),
+        ("X-Forwarded-Prefix", "/app"),
+        ("X-Request-Id", "mine"),
+    ]
