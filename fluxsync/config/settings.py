@@ -18,13 +18,20 @@ if t.TYPE_CHECKING:
     from ..sansio.forwarding import Network
 
 
+#: What a list may be.
+_LIST = "a list of texts: JSON, or separated by commas"
+
+
 def _split(value: t.Any) -> t.Any:
     """Read a list from one text: as JSON, or separated by commas."""
     if not isinstance(value, str):
         return value
     text = value.strip()
     if text.startswith("["):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ValueError(_LIST) from None
     return [item for part in text.split(",") if (item := part.strip())]
 
 
@@ -162,7 +169,10 @@ class FluxSyncSettings(pydantic.BaseModel):
     @pydantic.field_validator("api_mount_path", "root_path")
     @classmethod
     def _mount(cls, value: str, info: pydantic.ValidationInfo) -> str:
-        mount = normalize_mount(value)
+        try:
+            mount = normalize_mount(value)
+        except ValueError:
+            raise ValueError("a path such as /app") from None
         if not mount and info.field_name == "api_mount_path":
             raise ValueError("a path other than '/', which is Streamlit's")
         return mount
@@ -222,7 +232,7 @@ class FluxSyncSettings(pydantic.BaseModel):
     @pydantic.field_validator("identity_headers")
     @classmethod
     def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name.lower() for name in value)
+        return tuple(name.lower().replace("_", "-") for name in value)
 
     @pydantic.field_validator("streamlit_run_cli_args")
     @classmethod
@@ -246,6 +256,8 @@ def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -
         expected = "true or false"
     elif annotation in (int, float):
         expected = _range(name)
+    elif first["type"] in ("string_type", "tuple_type"):
+        expected = "a text" if annotation is str else _LIST
     elif annotation == dict[str, t.Any]:
         expected = "a JSON object"
     return ConfigError(name, found[name].value, source=found[name].source, expected=expected)

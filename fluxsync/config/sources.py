@@ -90,8 +90,13 @@ def _project_file(directory: pathlib.Path, names: t.Collection[str]) -> dict[str
     if own is not None:
         return _named(own, "fluxsync.toml", names)
     project = _toml(directory / "pyproject.toml")
-    table = (project or {}).get("tool", {}).get("fluxsync", {})
-    return _named(table, "pyproject.toml [tool.fluxsync]", names)
+    source = "pyproject.toml [tool.fluxsync]"
+    table: t.Any = project or {}
+    for key in ("tool", "fluxsync"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise ConfigError(key, table, source=source, expected="a table")
+    return _named(table, source, names)
 
 
 def _toml(path: pathlib.Path) -> dict[str, t.Any] | None:
@@ -132,7 +137,6 @@ def _named(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(
-                name, values[name], source=source, expected=f"the name of a setting{hint}"
-            )
+            # Whatever it's meant for, its value may be a secret.
+            raise ConfigError(name, "***", source=source, expected=f"the name of a setting{hint}")
     return {name: Found(value, source) for name, value in values.items()}

@@ -40,15 +40,15 @@ def import_target(target: str) -> t.Any:
 
 def _import(name: str, target: str) -> t.Any:
     directory = os.getcwd()
-    if name.endswith(".py") or "/" in name:
-        path = pathlib.Path(name).resolve()
+    path = pathlib.Path(name).resolve() if name.endswith(".py") or "/" in name else None
+    if path is not None:
         if not path.is_file():
             raise TargetError(f"there is no file {name!r} to load {target!r} from")
         directory, name = str(path.parent), path.stem
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except FluxSyncError:
         raise
     except ModuleNotFoundError as e:
@@ -57,6 +57,13 @@ def _import(name: str, target: str) -> t.Any:
                 f"there is no module {e.name!r} in {directory} to load {target!r} from"
             ) from e
         raise
+    other = getattr(module, "__file__", None)
+    if path is not None and (other is None or pathlib.Path(other).resolve() != path):
+        raise TargetError(
+            f"{target!r} is hidden by the module {name!r} of {other or 'Python'}: give the file "
+            "another name"
+        )
+    return module
 
 
 def find_target(value: object) -> str:

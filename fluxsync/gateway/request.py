@@ -95,7 +95,7 @@ class RequestReader:
         exchange = Exchange(
             method,
             path,
-            whole.query,
+            whole.query or "",
             accept_request_id(_headers.get(headers, "x-request-id")),
             client.address,
             route.value,

@@ -64,9 +64,9 @@ IDENTITY = frozenset(
         "x-groups",
         "x-roles",
         "x-webauth-user",
-        "x-iisnode-auth_user",
+        "x-iisnode-auth-user",
         "iv-user",
-        "sm_user",
+        "sm-user",
         "posit-connect-user-session-token",
         "x-client-cert",
         "x-client-dn",
@@ -76,7 +76,6 @@ IDENTITY = frozenset(
 IDENTITY_PREFIXES = (
     "cf-access-",
     "oidc-claim-",
-    "oidc_claim_",
     "ssl-client-",
     "tailscale-user-",
     "x-amzn-oidc-",
@@ -108,6 +107,10 @@ REPLACED = frozenset(
 )
 
 
+#: Some proxies name the WebSocket's scheme.
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Client:
     """The client as far as it can be known."""
@@ -126,9 +129,10 @@ class Client:
 def is_claim(name: str, extra: t.Collection[str] = ()) -> bool:
     """Whether a header field is believed only from trusted proxies.
 
-    :param extra: More names, in lower case, from the settings.
+    :param extra: More names from the settings, in lower case and with ``-`` for ``_``.
     """
-    name = name.lower()
+    # WSGI has one name for both: SM_USER and SM-USER are HTTP_SM_USER.
+    name = name.lower().replace("_", "-")
     return (
         name in FORWARDING
         or name in IDENTITY
@@ -161,7 +165,7 @@ def resolve(peer: str, scheme: str, headers: Headers, networks: t.Collection[Net
     if not networks or not is_trusted(peer, networks):
         return Client(peer, scheme, host, (peer,) if peer else (), False)
     claimed = _headers.get(headers, "x-forwarded-for")
-    chain = [part.strip() for part in claimed.split(",") if part.strip()] + [peer]
+    chain = [_address(part.strip()) for part in claimed.split(",") if part.strip()] + [peer]
     address = peer
     for hop in reversed(chain):
         address = hop
@@ -171,11 +175,18 @@ def resolve(peer: str, scheme: str, headers: Headers, networks: t.Collection[Net
     proto = _first(headers, "x-forwarded-proto").lower()
     return Client(
         address,
-        proto if proto in ("http", "https") else scheme,
+        _SCHEMES.get(proto, scheme),
         _first(headers, "x-forwarded-host") or host,
         tuple(chain),
         True,
     )
+
+
+def _address(hop: str) -> str:
+    """Return a hop's address; some proxies add its port (``192.0.2.1:4711``)."""
+    address, _, port = hop.rpartition(":")
+    with_port = port.isdecimal() and ("." in address or address.endswith("]"))
+    return (address if with_port else hop).strip("[]")
 
 
 def _first(headers: Headers, name: str) -> str:

@@ -97,7 +97,7 @@ def parse_answer(head: bytes) -> Answer:
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     status, _, reason = rest.partition(" ")
-    if not version.startswith("HTTP/1.") or len(status) != 3 or not status.isdigit():
+    if not version.startswith("HTTP/1.") or len(status) != 3 or not status.isdecimal():
         raise UpstreamProtocolError(f"the status line is {first[:80]!r}")
     headers = []
     for line in lines:

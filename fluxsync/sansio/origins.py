@@ -46,7 +46,7 @@ def is_allowed(origin: str, host: str, allowed: t.Collection[str]) -> bool:
     scheme = urlsplit(origin).scheme
     if asked == authority(f"{scheme}://{host}"):
         return True
-    return any(asked == authority(other) for other in allowed)
+    return any(asked == authority(o) and scheme == urlsplit(o).scheme for o in allowed)
 
 
 def is_cross_site(

@@ -19,10 +19,11 @@ class Target(t.NamedTuple):
     """A request target in origin form."""
 
     path: str
-    query: str
+    #: The query; ``None`` without a question mark.
+    query: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}?{self.query}" if self.query else self.path
+        return self.path if self.query is None else f"{self.path}?{self.query}"
 
 
 class PathSplit(t.NamedTuple):
@@ -44,11 +45,10 @@ def parse_target(raw: str) -> Target:
         scheme, found, rest = raw.partition("://")
         if not found or scheme.lower() not in ("http", "https"):
             raise ValueError(f"request target {raw!r} is not a path")
-        authority, _, path = rest.partition("/")
-        _, question, query = authority.partition("?")
-        raw = f"/?{query}" if question else f"/{path}"
-    path, _, query = raw.partition("?")
-    return Target(_ascii(path), _ascii(query))
+        before, question, query = rest.partition("?")
+        raw = f"/{before.partition('/')[2]}{question}{query}"
+    path, question, query = raw.partition("?")
+    return Target(_ascii(path), _ascii(query) if question else None)
 
 
 def _ascii(text: str) -> str:
@@ -64,7 +64,7 @@ def target_from_path_info(path_info: str, query: str) -> Target:
     :param path_info: ``SCRIPT_NAME`` + ``PATH_INFO``, bytes as latin-1 (PEP 3333).
     """
     path = quote(path_info.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._")
-    return Target(path or "/", _ascii(query))
+    return Target(path or "/", _ascii(query) if query else None)
 
 
 def normalize(raw_path: str) -> str:
@@ -94,7 +94,8 @@ def normalize_mount(path: str) -> str:
 
     :raise ValueError: It is a URL, or has empty or dot segments, or what a mount can't have.
     """
-    if "://" in path or any(c in path for c in "?#%\\ ") or not path.isascii():
+    plain = path.isascii() and path.isprintable()
+    if "://" in path or any(c in path for c in "?#%\\ ") or not plain:
         raise ValueError(f"{path!r} is not a path")
     segments = path.strip("/").split("/")
     if segments == [""]:

@@ -18,10 +18,14 @@ def rewrite_location(location: str, request_path: str, authorities: t.Collection
     :param request_path: Path that the upstream was asked for.
     :param authorities: Hosts that mean the upstream: its own, and the one it was told.
     """
-    parts = urlsplit(location)
-    if parts.netloc and parts.netloc not in authorities:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
         return location
-    if not parts.path.startswith("/") and not parts.netloc:
+    if parts.netloc:
+        if parts.netloc not in authorities:
+            return location
+    elif parts.scheme or not parts.path.startswith("/"):
         return location
     reference = relative_reference(request_path, parts.path or "/")
     if parts.query:

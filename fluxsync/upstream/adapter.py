@@ -217,7 +217,8 @@ def _send(connection: Connection, request: GatewayRequest) -> None:
     )
     connection.endheaders()
     try:
-        for chunk in request.body_chunks:
+        # An empty chunk would be the last one.
+        for chunk in filter(None, request.body_chunks):
             connection.send(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
         if chunked:
             connection.send(b"0\r\n\r\n")

@@ -16,9 +16,21 @@ from ..exceptions import UpstreamTimeout, UpstreamUnavailable
 MAX_IDLE = 4.0
 
 
+class FinalResponse(http.client.HTTPResponse):
+    """A response whose interim ones (RFC 9110 15.2) are skipped, 103 too."""
+
+    def begin(self) -> None:
+        """Read heads until one is final."""
+        super().begin()
+        while self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+            vars(self)["headers"] = None  # as if nothing had been read yet
+            super().begin()
+
+
 class Connection(http.client.HTTPConnection):
     """An HTTP/1.1 connection to Streamlit."""
 
+    response_class = FinalResponse
     #: Whether it has carried a request before.
     reused = False
     idle_since = 0.0

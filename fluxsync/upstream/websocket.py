@@ -97,7 +97,7 @@ def _read_answer(sock: socket.socket, deadline: float | None) -> tuple[handshake
 def _read_refusal(sock: socket.socket, answer: handshake.Answer, body: bytes) -> bytes:
     """Read as much of a refusal as its length says; refusals are short."""
     length = _headers.get(answer.headers, "content-length")
-    wanted = min(int(length), MAX_REFUSAL) if length.isdigit() else 0
+    wanted = min(int(length), MAX_REFUSAL) if length.isdecimal() else 0
     try:
         while len(body) < wanted and (chunk := sock.recv(wanted - len(body))):
             body += chunk

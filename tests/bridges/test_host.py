@@ -43,6 +43,7 @@ def test_on_the_stack_of_gunicorn(app_uri: str | None, target: str) -> None:
     class LoadingWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         def __init__(self) -> None:
             self.app = FakeApp(app_uri)
+            self.ppid = os.getppid()
             self.sockets = [Listener()]
 
         def load(self) -> Host:

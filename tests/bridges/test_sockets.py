@@ -20,7 +20,9 @@ if t.TYPE_CHECKING:
 @pytest.fixture(scope="module", autouse=True)
 def tombstone() -> None:
     """The dead socket is made once per process, and is no leak."""
-    sockets.bury(socket.socketpair()[0])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sockets.bury(ours)
 
 
 @pytest.fixture

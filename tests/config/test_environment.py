@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxsync.config.environment import streamlit_environment
+
+
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [
+        pytest.param("PATH", True, id="needed by every program"),
+        pytest.param("LC_ALL", True, id="pattern"),
+        pytest.param("STREAMLIT_THEME_BASE", True, id="Streamlit's"),
+        pytest.param("FLUXSYNC_APP", True, id="ours"),
+        pytest.param("https_proxy", True, id="lower case"),
+        pytest.param("DATABASE_URL", False, id="secret"),
+        pytest.param("AWS_SECRET_ACCESS_KEY", False, id="another secret"),
+        pytest.param("path", False, id="another name"),
+        pytest.param("MY_PATH", False, id="end of a name"),
+    ],
+)
+def test_streamlit_environment(name: str, passed: bool) -> None:
+    assert (name in streamlit_environment({name: "x"}, ())) is passed
+
+
+def test_more_names_and_patterns() -> None:
+    environ = {"DATABASE_URL": "a", "AWS_REGION": "b", "AWS_KEY": "c", "JWT_SECRET": "d"}
+
+    chosen = streamlit_environment(environ, ["DATABASE_URL", "AWS_*"])
+
+    assert chosen.keys() == {"DATABASE_URL", "AWS_REGION", "AWS_KEY", "FORWARDED_ALLOW_IPS"}
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_streamlit_believes_only_the_gateway(environ: dict[str, str]) -> None:
+    chosen = streamlit_environment({**environ, "FORWARDED_ALLOW_IPS": "*"}, ["*"])
+
+    assert chosen == {**environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"}

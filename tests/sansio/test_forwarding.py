@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxsync.sansio import forwarding, headers
+from fluxsync.sansio.forwarding import Client
+
+TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
+STRANGER = Client("203.0.113.7", "http", "app.example", ("203.0.113.7",), via_trusted=False)
+PROXY = Client("203.0.113.7", "https", "app.example", ("203.0.113.7", "10.0.0.1"), True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("Remote-User", True, id="identity"),
+        pytest.param("SM_USER", True, id="underscore"),
+        pytest.param("Sm-User", True, id="underscore as WSGI gives it back"),
+        pytest.param("OIDC_CLAIM_email", True, id="prefix with underscores"),
+        pytest.param("X-Forwarded-Anything", True, id="forwarding prefix"),
+        pytest.param("Forwarded", True, id="forwarding"),
+        pytest.param("X-Fluxsync-Replica", True, id="ours"),
+        pytest.param("x-my-user", True, id="from the settings"),
+        pytest.param("X_My_User", True, id="from the settings, underscores"),
+        pytest.param("Authorization", False, id="credentials are no claim"),
+        pytest.param("X-Request-Id", False, id="request id"),
+    ],
+)
+def test_is_claim(name: str, expected: bool) -> None:
+    assert forwarding.is_claim(name, ["x-my-user"]) is expected
+
+
+def test_names_are_as_they_are_compared() -> None:
+    names = itertools.chain(
+        forwarding.FORWARDING,
+        forwarding.FORWARDING_PREFIXES,
+        forwarding.IDENTITY,
+        forwarding.IDENTITY_PREFIXES,
+    )
+
+    assert not [name for name in names if name != name.lower().replace("_", "-")]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        pytest.param("10.1.2.3", True, id="in the network"),
+        pytest.param("11.1.2.3", False, id="outside"),
+        pytest.param("::ffff:10.1.2.3", True, id="IPv4 mapped to IPv6"),
+        pytest.param("[::1]", True, id="brackets"),
+        pytest.param("::1%lo", True, id="zone"),
+        pytest.param("", False, id="Unix socket"),
+        pytest.param("unknown", False, id="no address"),
+    ],
+)
+def test_is_trusted(address: str, expected: bool) -> None:
+    assert forwarding.is_trusted(address, TRUSTED) is expected
+
+
+FORWARDED = [
+    ("Host", "inner:8000"),
+    ("X-Forwarded-For", "1.1.1.1, 203.0.113.7, 10.0.0.2"),
+    ("X-Forwarded-Proto", "HTTPS , http"),
+    ("X-Forwarded-Host", "app.example, inner"),
+]
+
+
+def test_stranger_is_not_believed() -> None:
+    client = forwarding.resolve("203.0.113.9", "http", FORWARDED, TRUSTED)
+
+    assert client == Client("203.0.113.9", "http", "inner:8000", ("203.0.113.9",), False)
+
+
+def test_nobody_is_believed_without_networks() -> None:
+    client = forwarding.resolve("", "http", FORWARDED, ())
+
+    assert client == Client("", "http", "inner:8000", (), False)
+
+
+def test_proxy_is_believed_as_far_as_trust_goes() -> None:
+    """The left-most address is the client's own claim."""
+    client = forwarding.resolve("10.0.0.1", "http", FORWARDED, TRUSTED)
+
+    assert client == Client(
+        "203.0.113.7",
+        "https",
+        "app.example",
+        ("1.1.1.1", "203.0.113.7", "10.0.0.2", "10.0.0.1"),
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "address", "scheme"),
+    [
+        pytest.param([], "10.0.0.1", "http", id="nothing said"),
+        pytest.param([("X-Forwarded-For", " , ,")], "10.0.0.1", "http", id="nothing in the list"),
+        pytest.param([("X-Forwarded-For", "10.0.0.5")], "10.0.0.5", "http", id="inside client"),
+        pytest.param([("X-Forwarded-For", "?")], "?", "http", id="no address"),
+        pytest.param([("X-Forwarded-For", "192.0.2.1:471")], "192.0.2.1", "http", id="port"),
+        pytest.param([("X-Forwarded-For", "[2001:db8::1]:4")], "2001:db8::1", "http", id="v6 port"),
+        pytest.param([("X-Forwarded-For", "2001:db8::1")], "2001:db8::1", "http", id="v6"),
+        pytest.param([("X-Forwarded-Proto", "wss")], "10.0.0.1", "https", id="WebSocket's scheme"),
+        pytest.param([("X-Forwarded-Proto", "ftp")], "10.0.0.1", "http", id="unknown scheme"),
+    ],
+)
+def test_proxy_that_says_little(fields: list[tuple[str, str]], address: str, scheme: str) -> None:
+    client = forwarding.resolve("10.0.0.1", "http", [("Host", "h"), *fields], TRUSTED)
+
+    assert (client.address, client.scheme, client.host) == (address, scheme, "h")
+
+
+def test_trusted_proxy_may_say_who_the_user_is() -> None:
+    fields = [
+        ("Remote-User", "ada"),
+        ("Via", "1.1 proxy"),
+        ("X-Forwarded-For", "1.1.1.1"),
+        ("x-request-id", "1"),
+        ("X-Fluxsync-Replica", "1"),
+        ("Accept", "*/*"),
+    ]
+
+    assert forwarding.believed(fields, PROXY) == [
+        ("Remote-User", "ada"),
+        ("Via", "1.1 proxy"),
+        ("Accept", "*/*"),
+    ]
+
+
+CLAIMS = [
+    *forwarding.FORWARDING,
+    *forwarding.IDENTITY,
+    *(
+        prefix + "x"
+        for prefix in (
+            *forwarding.FORWARDING_PREFIXES,
+            *forwarding.IDENTITY_PREFIXES,
+            forwarding.OWN_PREFIX,
+        )
+    ),
+    "x-my-user",
+]
+SPELLINGS: list[t.Callable[[str], str]] = [
+    str.lower,
+    str.upper,
+    str.title,
+    lambda name: name.replace("-", "_"),
+]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(CLAIMS), st.sampled_from(SPELLINGS)), min_size=1),
+    st.booleans(),
+)
+def test_no_claim_of_a_stranger_survives(
+    claims: list[tuple[str, t.Callable[[str], str]]], as_wsgi: bool
+) -> None:
+    """However it is spelled, and also after a WSGI server has spelled it anew."""
+    fields = [(spell(name), "evil") for name, spell in claims]
+    if as_wsgi:
+        environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields}
+        fields = headers.from_environ(environ)
+
+    believed = forwarding.believed([*fields, ("Accept", "*/*")], STRANGER, ["x-my-user"])
+
+    assert believed == [("Accept", "*/*")]
+
+
+@pytest.mark.parametrize(
+    ("client", "root", "expected"),
+    [
+        pytest.param(
+            PROXY,
+            "/app",
+            [
+                ("X-Forwarded-For", "203.0.113.7, 10.0.0.1"),
+                ("X-Forwarded-Proto", "https"),
+                ("X-Forwarded-Host", "app.example"),
+                ("X-Forwarded-Prefix", "/app"),
+                ("X-Request-Id", "1"),
+            ],
+            id="everything",
+        ),
+        pytest.param(
+            Client("", "http", "", (), False),
+            "",
+            [("X-Forwarded-Proto", "http"), ("X-Request-Id", "1")],
+            id="only what is known",
+        ),
+    ],
+)
+def test_added(client: Client, root: str, expected: list[tuple[str, str]]) -> None:
+    assert forwarding.added(client, root, "1") == expected

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import contextvars
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxsync.telemetry.context import accept_request_id, bind_request_id, current_request_id
+
+
+@pytest.mark.parametrize("claimed", ["1", "a.b-c_d~e:f/g+h=", "x" * 128])
+def test_harmless_id_is_kept(claimed: str) -> None:
+    assert accept_request_id(claimed) == claimed
+
+
+@pytest.mark.parametrize("claimed", ["", "x" * 129, "a b", "a\n", "a\r\nb: c", "é", '"', "a,b"])
+def test_other_id_is_replaced(claimed: str) -> None:
+    first, second = accept_request_id(claimed), accept_request_id(claimed)
+
+    assert claimed not in (first, second)
+    assert first != second
+
+
+@given(st.text())
+def test_an_id_is_fit_for_logs_and_headers(claimed: str) -> None:
+    request_id = accept_request_id(claimed)
+
+    assert 1 <= len(request_id) <= 128
+    assert set(request_id) <= {*string.ascii_letters, *string.digits, *"._~:/+=-"}
+
+
+def test_each_context_has_its_own_id() -> None:
+    def bind() -> str:
+        bind_request_id("1")
+        return current_request_id()
+
+    assert contextvars.copy_context().run(bind) == "1"
+    assert current_request_id() == ""

@@ -1,0 +1,54 @@
+"""Each module has a test module at the same path, which is where one looks for its tests."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+
+import pytest
+
+import fluxsync
+
+PACKAGE = Path(fluxsync.__file__).parent
+TESTS = Path(__file__).parent
+
+#: Modules whose tests are elsewhere, and where.
+ELSEWHERE = {
+    "__main__.py": "tests/live: python -m fluxsync",
+    "app.py": "tests/live: each of its applications is one",
+    "cli/*.py": "tests/live: the commands as programs",
+    "demo/app.py": "tests/demo/test_api.py and test_pages.py",
+    "demo/models.py": "tests/demo/test_api.py",
+    "demo/pages/*.py": "tests/demo/test_pages.py",
+    "exceptions.py": "wherever they're raised",
+    "gateway/application.py": "tests/live: needs a server",
+    "gateway/streamlit.py": "tests/live: needs a server",
+    "gateway/websocket.py": "tests/live: needs a server",
+    "bridges/links.py": "tests/bridges/test_relay.py",
+    "pages/script/fluxsync_main.py": "tests/pages/test_navigation.py",
+    "process/*.py": "tests/live: needs processes",
+    "serving/*.py": "tests/live: needs servers",
+    "typing.py": "mypy",
+    "wsgi.py": "tests/live: gunicorn fluxsync.wsgi",
+}
+
+
+def modules() -> list[str]:
+    paths = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+    return sorted(str(path) for path in paths if path.name != "__init__.py")
+
+
+def is_elsewhere(module: str) -> bool:
+    return any(fnmatch.fnmatchcase(module, pattern) for pattern in ELSEWHERE)
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if not is_elsewhere(m)])
+def test_module_has_tests(module: str) -> None:
+    path = TESTS / module
+
+    assert path.with_name(f"test_{path.name}").is_file()
+
+
+@pytest.mark.parametrize("pattern", ELSEWHERE)
+def test_exception_is_needed(pattern: str) -> None:
+    assert fnmatch.filter(modules(), pattern)
