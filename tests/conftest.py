@@ -1,0 +1,137 @@
+"""Fixtures for all tests; what they are made of is in ``tests/support``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import typing as t
+
+import hypothesis
+import pytest
+
+from tests.support import leaks
+from tests.support.gateways import MOUNTS, WORKER_CLASSES, Gateway, Mount
+from tests.support.processes import Server
+from tests.support.upstream import FakeStreamlit
+
+StartGateway = t.Callable[..., Gateway]
+StartServer = t.Callable[[Server], Server]
+
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=500)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure() -> None:
+    # Whoever ends the tests with SIGTERM gets the servers ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def subreaper() -> None:
+    """Make orphans of servers our children, where the leak detector sees them."""
+    leaks.become_subreaper()
+
+
+@pytest.fixture(autouse=True)
+def leak_detector(subreaper: None) -> t.Iterator[None]:
+    """Fail a test that leaves a thread, a child process or an open file behind."""
+    before = leaks.Snapshot()
+    yield
+    before.check()
+
+
+@pytest.fixture
+def upstream() -> t.Iterator[FakeStreamlit]:
+    """A fake Streamlit for this test alone."""
+    with FakeStreamlit() as server:
+        yield server
+
+
+@pytest.fixture
+def serve() -> t.Iterator[StartServer]:
+    """Start servers for this test alone: ``server = serve(Server(...))``."""
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context
+
+
+@pytest.fixture
+def gateway(serve: StartServer, upstream: FakeStreamlit) -> StartGateway:
+    """Start gateways for this test alone, in front of :func:`upstream`.
+
+    ``gateway(worker_class="gthread", *, env=None, args=(), mount=Mount(), ready=True)``; with
+    ``upstream=None`` they start what ``env`` says.
+    """
+
+    def start(worker_class: str = "gthread", **options: t.Any) -> Gateway:
+        server = Gateway(worker_class, **{"upstream": upstream, **options})
+        serve(server)
+        return server
+
+    return start
+
+
+@pytest.fixture(params=WORKER_CLASSES)
+def worker_class(request: pytest.FixtureRequest) -> str:
+    """Each of gunicorn's worker classes in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(params=list(MOUNTS.values()), ids=list(MOUNTS))
+def mount(request: pytest.FixtureRequest) -> Mount:
+    """At the root, and under a prefix that a proxy strips, or does not strip."""
+    assert isinstance(request.param, Mount)
+    return request.param
+
+
+class Shared:
+    """Gateways that many tests use; started when first needed, ended with the session."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._gateways: dict[tuple[str, str], Gateway] = {}
+        self._upstream: FakeStreamlit | None = None
+
+    @property
+    def upstream(self) -> FakeStreamlit:
+        if self._upstream is None:
+            self._upstream = self._stack.enter_context(FakeStreamlit())
+            self._upstream.shared = True
+        return self._upstream
+
+    def gateway(self, worker_class: str, mount: Mount) -> Gateway:
+        """Return the gateway for the root path, addressed as the mount says."""
+        key = (worker_class, mount.root)
+        if key not in self._gateways:
+            server = Gateway(worker_class, upstream=self.upstream, mount=mount)
+            server.shared = True
+            self._gateways[key] = self._stack.enter_context(server)
+        server = self._gateways[key]
+        server.mount = mount
+        return server
+
+
+@pytest.fixture(scope="session")
+def shared() -> t.Iterator[Shared]:
+    with contextlib.ExitStack() as stack:
+        yield Shared(stack)
+
+
+@pytest.fixture
+def shared_upstream(shared: Shared) -> FakeStreamlit:
+    """The fake Streamlit behind :func:`live`, without what earlier tests did to it."""
+    shared.upstream.reset()
+    return shared.upstream
+
+
+@pytest.fixture
+def live(
+    shared: Shared, shared_upstream: FakeStreamlit, worker_class: str, mount: Mount
+) -> Gateway:
+    """A running gateway, for each worker class and each mount; many tests share it.
+
+    Its counterpart is :func:`shared_upstream`. A test that breaks or configures a gateway
+    starts its own with :func:`gateway`.
+    """
+    return shared.gateway(worker_class, mount)

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Check style, types, layers and behaviour, on a machine that has nothing but Python.
+#
+#     bash tests/run.sh                           everything
+#     bash tests/run.sh tests/browser -k gevent   arguments go to pytest
+#     PYTHON=python3.13 bash tests/run.sh         with another Python
+#
+# Missing system packages are installed with apt, if we are root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+venv=.tests-venv
+export PATH="$PATH:/usr/sbin:/sbin" # nginx
+export DEBIAN_FRONTEND=noninteractive
+
+say() { printf '\n== %s\n' "$*"; }
+has() { command -v "$1" >/dev/null; }
+run() { say "$*" && "$@"; }
+
+# System packages.
+
+missing=()
+if has "$python"; then
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$version-venv")
+else
+    missing+=(python3 python3-venv)
+fi
+browser() { has chromium || has chromium-browser || has google-chrome; }
+browser || missing+=(chromium)
+ldconfig -p | grep libatomic.so.1 >/dev/null || missing+=(libatomic1) # for Playwright's Node.js
+has nginx || missing+=(nginx-light)
+has caddy || missing+=(caddy)
+case $(uname -m) in
+    x86_64 | aarch64) ;; # all dependencies have wheels
+    *) has gcc || missing+=(gcc libc6-dev python3-dev) ;;
+esac
+if ((${#missing[@]})); then
+    if ((EUID)) || ! has apt-get; then
+        echo "run.sh: install ${missing[*]}, or run this as root on Debian or Ubuntu" >&2
+        exit 1
+    fi
+    say "installing ${missing[*]}"
+    apt-get update -qq
+    # Ubuntu has Chromium as a snap only, and 22.04 no Caddy: see below, and the tests skip it.
+    packages=()
+    for name in "${missing[@]}"; do
+        if apt-cache show "$name" &>/dev/null; then packages+=("$name"); fi
+    done
+    apt-get install -qq --yes --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# Virtual environment, made again when what it depends on has changed.
+
+stamp=$({ "$python" -VV && cat setup.cfg; } | sha256sum)
+if [[ $(cat "$venv/stamp" 2>/dev/null) != "$stamp" ]]; then
+    run "$python" -m venv --clear "$venv"
+    run "$venv/bin/pip" install --quiet --use-pep517 --editable '.[tests,lint,gevent]'
+    echo "$stamp" >"$venv/stamp"
+fi
+export PATH="$PWD/$venv/bin:$PATH"
+browser || run playwright install --with-deps chromium
+
+# Checks, the quick ones first.
+
+run ruff check
+run ruff format --check
+run codespell
+run mypy
+run lint-imports
+run python -m pytest "$@"

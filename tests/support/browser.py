@@ -1,0 +1,113 @@
+"""Debian's Chromium under Playwright.
+
+Playwright's synchronous API leaves an event loop running in this thread. Hence the browser
+lives as long as one test module, and not as long as the session.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+import typing as t
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from tests.support.leaks import Service
+from tests.support.processes import ROOT, environment
+from tests.support.waiting import FACTOR
+
+ARTIFACTS = ROOT / "tests" / "artifacts"
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # root, and containers without user namespaces
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--no-proxy-server",
+    "--font-render-hinting=none",
+)
+#: Milliseconds for anything that is waited for in the page.
+TIMEOUT = 30_000 * FACTOR
+PROBE = re.compile(r"404 .*/_stcore/(health|host-config)$")
+
+
+class Playwright(Service):
+    """Owns the threads with which Playwright's event loop reads and writes files."""
+
+    def owned_threads(self) -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")]
+
+
+def launch() -> t.Iterator[Browser]:
+    """Start Chromium, and end it when the generator goes on."""
+    # None is the one that Playwright itself has downloaded, if any.
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    service = Playwright()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=list(ARGUMENTS),
+            env={name: value for name, value in environment().items() if name != "PYTHONPATH"},
+        )
+        Service.running.add(service)
+        try:
+            yield browser
+        finally:
+            Service.running.discard(service)
+            browser.close()
+
+
+class Tab:
+    """A page in a context (cookies, storage) of its own, with what went wrong in it."""
+
+    def __init__(self, browser: Browser, name: str) -> None:
+        self.name = name
+        #: Uncaught exceptions, console errors, responses from 400 on, requests to other hosts.
+        self.problems: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": 1000, "height": 650}, accept_downloads=True, locale="en-GB"
+        )
+        self.context.set_default_timeout(TIMEOUT)
+        self.context.set_default_navigation_timeout(TIMEOUT)
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self._add(f"exception: {error}"))
+        self.page.on("console", self._on_console)
+        self.page.on("request", self._on_request)
+        self.page.on("response", self._on_response)
+
+    def _add(self, problem: str) -> None:
+        # Streamlit's page finds its server by asking at its own address and one level above.
+        if not PROBE.search(problem):
+            self.problems.append(problem)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._add(f"console: {message.text} {message.location.get('url')}")
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self._add(f"foreign: {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self._add(f"{response.status} {response.url}")
+
+    def save(self) -> Path:
+        """Keep a screenshot and what went wrong, for whoever looks into a failure."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        path = ARTIFACTS / (re.sub(r"[^\w.-]+", "-", self.name).strip("-") + ".png")
+        self.page.screenshot(path=path)
+        lines = [self.page.url, *self.problems, "", self.page.inner_text("body")]
+        path.with_suffix(".txt").write_text("\n".join(lines) + os.linesep)
+        return path
+
+    def close(self) -> None:
+        self.context.close()
