@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 import typing as t
 
 from .api.application import create_api
-from .bridges.host import Host, find_host
+from .bridges.host import Host, call_in_workers, find_host
 from .config import FluxSyncSettings
 from .config.target import find_target
 from .exceptions import TargetError
@@ -26,10 +24,6 @@ if t.TYPE_CHECKING:
     from .typing import StartResponse, WSGIEnvironment
 
 PageT = t.TypeVar("PageT", bound="t.Callable[..., t.Any]")
-
-#: Under ``--preload``, gunicorn's USR2 forks once to execute a new master. Threads of the
-#: fork end there, and should have done nothing until then; in seconds.
-_AFTER_FORK = 0.2
 
 
 class FluxSync:
@@ -84,7 +78,9 @@ class FluxSync:
         self._pages = PageRegistry(settings.api_mount_path)
         self._lock = threading.Lock()
         self._gateway: Gateway | None = None
-        self.start_with_server()
+        if find_host().target:
+            # gunicorn app:app. Whoever else loads this calls start_with_server() afterwards.
+            self.start_with_server()
 
     def page(
         self, path: str, *, title: str | None = None, icon: str | None = None
@@ -143,7 +139,7 @@ class FluxSync:
         except TargetError:
             return
         if host.forks_later:
-            os.register_at_fork(after_in_child=lambda: self._start_after_fork(host.anchor))
+            call_in_workers(host.anchor, gateway.start)
         else:
             gateway.start()
 
@@ -165,14 +161,3 @@ class FluxSync:
         if settings.streamlit_script or settings.streamlit_upstream:
             return ""
         return self._import_target or settings.app or host.target or find_target(self)
-
-    def _start_after_fork(self, master: int) -> None:
-        if os.getppid() != master:
-            return  # a fork of a worker, by the application
-
-        def start() -> None:
-            time.sleep(_AFTER_FORK)
-            if os.getppid() == master and self._gateway is not None:
-                self._gateway.start()
-
-        threading.Thread(target=start, name="fluxsync-start", daemon=True).start()

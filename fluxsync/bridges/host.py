@@ -41,9 +41,8 @@ def find_host() -> Host:
     """
     worker, arbiter = _gunicorn(sys._getframe())
     if worker is not None:
-        return Host(
-            "gunicorn worker", os.getppid(), _gunicorn_url(worker), _gunicorn_target(worker)
-        )
+        # Not getppid(): that's another process already if the master was just killed.
+        return Host("gunicorn worker", worker.ppid, _gunicorn_url(worker), _gunicorn_target(worker))
     if arbiter is not None:
         url = next(filter(None, map(listener_url, arbiter.cfg.address)), "")
         return Host("gunicorn master", os.getpid(), url, _gunicorn_target(arbiter))
@@ -67,6 +66,43 @@ def _gunicorn(frame: types.FrameType | None) -> tuple[t.Any, t.Any]:
     return None, None
 
 
+def call_in_workers(master: int, call: t.Callable[[], None]) -> None:
+    """Have each of gunicorn's workers call something right before it serves.
+
+    For ``--preload``: the application is loaded in the master, where no thread may be, and
+    not again in the workers. At the fork itself it would be too early, as gevent's worker
+    has yet to patch what threads are made of; and gunicorn's USR2 forks as well, only to
+    execute a new master.
+
+    :param master: Process id of this process, the master.
+    """
+
+    def prepare() -> None:
+        worker = _forked_worker(sys._getframe()) if os.getppid() == master else None
+        if worker is None:
+            return  # a fork for something else; if not, the first request calls
+        run = worker.run
+
+        def call_and_run() -> None:
+            call()
+            run()
+
+        worker.run = call_and_run
+
+    os.register_at_fork(after_in_child=prepare)
+
+
+def _forked_worker(frame: types.FrameType | None) -> t.Any:
+    """Return the worker that ``Arbiter.spawn_worker`` is forking for."""
+    worker_class = getattr(sys.modules.get("gunicorn.workers.base"), "Worker", ())
+    while frame is not None:
+        if frame.f_code.co_name == "spawn_worker":
+            worker = frame.f_locals.get("worker")
+            return worker if isinstance(worker, worker_class) else None
+        frame = frame.f_back
+    return None
+
+
 def _gunicorn_url(worker: t.Any) -> str:
     addresses = (listener.getsockname() for listener in worker.sockets)
     return next(filter(None, map(listener_url, addresses)), "")
@@ -84,6 +120,8 @@ def listener_url(address: object) -> str:
     if not isinstance(address, tuple):
         return ""
     host, port = str(address[0]), int(address[1])
+    if not port:
+        return ""  # not bound yet
     if host in ("0.0.0.0", ""):  # noqa: S104
         host = "127.0.0.1"
     elif host == "::":

@@ -14,6 +14,9 @@ from ..config import FluxSyncSettings
 from ..process.lifetime import Anchor
 from .status import statuses
 
+#: Seconds that the end of a process may take after its server was killed.
+_AFTER_KILL = 10.0
+
 
 @click.command("shutdown")
 @click.option("--pid", type=int, help="Process id of the server, where several run.")
@@ -54,9 +57,11 @@ def _end(status: dict[str, t.Any], wait: float, force: bool) -> int:
         process.watch()
     _signal(server, signal.SIGTERM)
     if not _wait((server, supervisor), wait) and force:
+        # The supervisor ends in an orderly way when its server is gone.
         for process in (server, supervisor):
             _signal(process, signal.SIGKILL)
-        _wait((server, supervisor), 5.0)
+            if _wait((server, supervisor), _AFTER_KILL):
+                break
     ended = not server.is_alive() and not supervisor.is_alive()
     click.echo(f"{status['name']} {'has ended' if ended else 'still runs'}.", err=not ended)
     for process in (server, supervisor):

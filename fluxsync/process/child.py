@@ -9,7 +9,9 @@ import target or ``-``, and those of ``streamlit run``.
 
 from __future__ import annotations
 
+import ast
 import ctypes
+import importlib.util
 import os
 import runpy
 import signal
@@ -37,8 +39,10 @@ def main(arguments: list[str]) -> None:
         _import_application(target)
     else:
         _check_script(streamlit[0])
+    # The application may listen for purposes of its own, such as metrics.
+    known = frozenset(listeners())
     threading.Thread(
-        target=report_listener, args=(int(report),), name="fluxsync-report", daemon=True
+        target=report_listener, args=(int(report), known), name="fluxsync-report", daemon=True
     ).start()
     sys.argv = ["streamlit", "run", *streamlit]
     runpy.run_module("streamlit", run_name="__main__")
@@ -79,11 +83,9 @@ def _import_application(target: str) -> None:
 def _check_script(script: str) -> None:
     """Compile a script before Streamlit starts; it runs only when somebody looks at it.
 
-    Of what it imports without a condition, the top-level modules must exist.
+    The modules that it imports before it does anything else must exist. Later ones may lie in
+    directories that it has added to the path.
     """
-    import ast
-    import importlib.util
-
     try:
         with open(script, "rb") as file:
             tree = ast.parse(file.read(), script)
@@ -91,19 +93,36 @@ def _check_script(script: str) -> None:
         return  # Streamlit has better words for that
     except (SyntaxError, ValueError) as e:
         _refuse(script, e)
-    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
+    directory = os.path.dirname(os.path.abspath(script))
+    sys.path.insert(0, directory)
     try:
-        for node in tree.body:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [node.module or ""]
-            for name in names:
-                top = name.partition(".")[0]
-                if top not in sys.modules and importlib.util.find_spec(top) is None:
-                    error = ModuleNotFoundError(f"No module named {top!r}", name=top)
-                    _refuse(f"{script}, line {node.lineno}", error)
+        for line, name in _first_imports(tree):
+            if name in sys.modules:
+                continue
+            spec = importlib.util.find_spec(name)
+            if spec is None:
+                error = ModuleNotFoundError(f"No module named {name!r}", name=name)
+                _refuse(f"{script}, line {line}", error)
+            parent = os.path.dirname(spec.origin or "")
+            if spec.origin is None or directory in (parent, os.path.dirname(parent)):
+                return  # one of its own, which may add to the path too
     finally:
         del sys.path[0]
+
+
+def _first_imports(tree: ast.Module) -> t.Iterator[tuple[int, str]]:
+    """Yield line and top-level module of the imports before all other statements."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""] if not node.level else []
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        else:
+            return
+        for name in names:
+            yield node.lineno, name.partition(".")[0]
 
 
 def _refuse(what: str, error: Exception) -> t.NoReturn:
@@ -118,15 +137,18 @@ def _refuse(what: str, error: Exception) -> t.NoReturn:
     os._exit(_NOT_IMPORTABLE if missing or ours else 1)
 
 
-def report_listener(report: int) -> None:
+def report_listener(report: int, known: t.Collection[tuple[str, int]] = ()) -> None:
     """Tell the supervisor on which port this process listens.
 
     The kernel picks the port (``--server.port=0``), so nobody can take it between a choice
     and its use. And it's read from this process's own descriptors, so it can't be anybody
     else's.
+
+    :param report: Descriptor to write to.
+    :param known: Addresses on which it has listened before Streamlit started.
     """
     while True:
-        ports = sorted({address[1] for address in listeners()})
+        ports = sorted({address[1] for address in listeners() if address not in known})
         if ports:
             with os.fdopen(report, "w") as pipe:
                 pipe.write(" ".join(map(str, ports)) + "\n")

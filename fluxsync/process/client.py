@@ -85,6 +85,10 @@ class SupervisorClient:
             self._sock = None
             self._table = Table()
             self._wait_until = time.monotonic() + _FIRST_TABLE
+            if not self._state.socket.exists():
+                # Not left to the thread: a worker that ends right after its start would stop
+                # that one anywhere, and leave a directory that nobody removes.
+                self._elect()
             threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
             self._pid = os.getpid()
 
@@ -130,7 +134,11 @@ class SupervisorClient:
         while self._anchor.is_alive():
             sock = connect(self._state)
             if sock is None:
-                self._elect()
+                if time.monotonic() >= self._launch_at:
+                    # No daemon: if this process ends now, it ends afterwards.
+                    election = threading.Thread(target=self._elect, name="fluxsync-election")
+                    election.start()
+                    election.join()
                 time.sleep(_RETRY)
                 continue
             pause = _RETRY
@@ -148,8 +156,6 @@ class SupervisorClient:
 
     def _elect(self) -> None:
         """Start a supervisor, unless somebody else is about to."""
-        if time.monotonic() < self._launch_at:
-            return
         try:
             lock = self._state.try_lock()
             if lock is None:
@@ -171,7 +177,7 @@ class SupervisorClient:
 
     def _complain(self, reason: str) -> None:
         """Show on the page and in the log why there's no supervisor."""
-        logger.error("there is no supervisor", extra={"reason": reason})
+        logger.error("there is no supervisor: %s", reason)
         self._table = Table(0, (Row("supervisor", State.FATAL, "", None, False, reason),))
         self._known.set()
 

@@ -22,8 +22,8 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("fluxsync.supervisor")
 
-#: Seconds between probes of a replica that starts, and of one that runs.
-_PROBE_STARTING, _PROBE_RUNNING = 0.05, 5.0
+#: Seconds between probes of a replica that starts, at first and later, and of one that runs.
+_PROBE_STARTING, _PROBE_LATER, _PROBE_RUNNING = 0.05, 1.0, 5.0
 #: A worker that connects so many seconds after a replica was given up was reloaded, maybe
 #: with the cause mended. Those that connect earlier were started together.
 _RETRY_AFTER = 2.0
@@ -54,6 +54,8 @@ class Fleet:
         )
         self._children: dict[str, Child] = {}
         self._probe_at: dict[str, float] = {}
+        #: Replicas whose answer is waited for; the next probe is due some time after it.
+        self._asked: set[str] = set()
         self._stopping = False
         self.replicas: dict[str, Replica] = {r.id: r for r in _replicas(spec)}
         self._version = 0
@@ -66,9 +68,12 @@ class Fleet:
             replica = self.replicas[replica.id]
             action = supervision.due(replica, now, self._policy)
             if action is Action.KILL:
-                task = "start" if replica.state is State.STARTING else "stop"
-                logger.warning("replica does not %s in time", task, extra=_facts(replica))
-                self._children[replica.id].signal(signal.SIGKILL)
+                child = self._children[replica.id]
+                if replica.state is State.STARTING:
+                    limit = f"streamlit_start_timeout_s={self._policy.start_timeout:g}"
+                    child.verdict = f"did not answer in time ({limit})"
+                logger.warning("replica is killed", extra=_facts(replica))
+                child.signal(signal.SIGKILL)
                 # The next look is at its end; until then, once a second.
                 self.replicas[replica.id] = _again(replica, now, self._policy)
             elif action is Action.SPAWN and not self._stopping:
@@ -83,14 +88,19 @@ class Fleet:
 
     def answer(self, result: Result) -> None:
         """Take a probe's result."""
+        self._asked.discard(result.replica)
         replica = self.replicas.get(result.replica)
-        if replica is None or replica.state not in supervision.ALIVE:
+        if replica is None or replica.state not in supervision.ALIVE or self._stopping:
             return
-        child = self._children.get(replica.id)
         if result.port is None:
-            self._apply(replica, supervision.Missed())
-        elif child is None or result.port in child.ports:
-            self._apply(replica, supervision.Answered(result.port))
+            replica = self._apply(replica, supervision.Missed())
+        elif result.port in self._ports(replica):  # else it's from one that has ended since
+            replica = self._apply(replica, supervision.Answered(result.port))
+        now = time.monotonic()
+        pause = _PROBE_RUNNING
+        if replica.state is State.STARTING:
+            pause = min(max(_PROBE_STARTING, (now - replica.since) / 20), _PROBE_LATER)
+        self._probe_at[replica.id] = now + pause
 
     def retry(self) -> None:
         """Give replicas another try that were given up some time ago."""
@@ -131,8 +141,9 @@ class Fleet:
             return
         try:
             child = Child(replica.id, self._spec, self._environment)
-        except OSError as e:
-            # No memory, too many processes: as if it had started and ended at once.
+        except (OSError, ValueError) as e:
+            # No memory, too many processes, an argument with a zero byte in it: as if it had
+            # started and ended at once.
             replica = self._apply(replica, supervision.Spawned(0))
             self._apply(replica, supervision.Exited(1, f"can't start a process: {e}"))
             return
@@ -165,21 +176,29 @@ class Fleet:
             self._forget(pipe)
         child.close()
         reason = supervision.describe_exit(status, child.last_lines)
+        if child.verdict:
+            reason = f"{child.verdict}; {reason}"
         self._apply(self.replicas[replica_id], supervision.Exited(status, reason))
 
     def _probe(self, replica: Replica, now: float) -> None:
         at = self._probe_at.get(replica.id)
         if at is None or at > now:
             return
-        child = self._children.get(replica.id)
-        if child is not None:
-            ports = child.ports
-        else:
-            ports = tuple(p for r, _, p in _addresses(self._spec) if r == replica.id)
-        if ports:
+        ports = self._ports(replica)
+        if not ports:
+            self._probe_at[replica.id] = now + _PROBE_STARTING
+            return
+        del self._probe_at[replica.id]
+        if replica.id not in self._asked:
+            self._asked.add(replica.id)
             self._prober.probe(replica.id, replica.host, ports)
-        starting = replica.state is State.STARTING
-        self._probe_at[replica.id] = now + (_PROBE_STARTING if starting else _PROBE_RUNNING)
+
+    def _ports(self, replica: Replica) -> tuple[int, ...]:
+        """Return where it may listen."""
+        if self._spec.upstreams:
+            return tuple(p for r, _, p in _addresses(self._spec) if r == replica.id)
+        child = self._children.get(replica.id)
+        return child.ports if child is not None else ()
 
     def _apply(self, replica: Replica, event: supervision.Event) -> Replica:
         """Let an event happen to a replica; the one way in which they change."""

@@ -13,13 +13,15 @@ FIRST_WORD = 15.0
 
 
 def start_time(pid: int) -> str:
-    """Return what tells a process from a later one with the same number, or ``""``.
+    """Return what tells a process from a later one with the same number.
 
-    Field 22 of ``/proc/<pid>/stat`` (proc(5)): its start in clock ticks after boot.
+    Field 22 of ``/proc/<pid>/stat`` (proc(5)): its start in clock ticks after boot. It's
+    ``""`` if there's no such process, or none that still runs, or no ``/proc``.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[19].decode()
+            fields = stat.read().rpartition(b")")[2].split()
+        return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
     except (OSError, IndexError):
         return ""
 
@@ -42,6 +44,8 @@ class Anchor:
             self._pidfd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):
             return None  # no Linux, or a container that forbids it: is_alive() is asked
+        if self.start and start_time(self.pid) != self.start:
+            self.close()  # it has ended already, and its number may be somebody else's
         return self._pidfd
 
     def is_alive(self) -> bool:

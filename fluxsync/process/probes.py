@@ -55,7 +55,8 @@ def is_healthy(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=TIMEOUT) as sock:
             sock.settimeout(TIMEOUT)
-            sock.sendall(_REQUEST % f"{host}:{port}".encode("idna"))
+            authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            sock.sendall(_REQUEST % authority.encode("idna"))
             answer = b""
             while len(answer) < 12:
                 data = sock.recv(4096)
@@ -63,5 +64,5 @@ def is_healthy(host: str, port: int) -> bool:
                     return False
                 answer += data
             return answer.startswith(b"HTTP/1.") and answer[8:12] == b" 200"
-    except (OSError, UnicodeError):
+    except (OSError, UnicodeError, OverflowError):
         return False

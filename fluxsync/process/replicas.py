@@ -22,8 +22,12 @@ logger = logging.getLogger("fluxsync.streamlit")
 
 #: So many last lines of output explain why a process ended.
 _REMEMBERED_LINES = 20
-#: Longer lines are cut.
-_MAX_LINE = 8 * 1024
+#: Longer lines are cut, shorter so in what is remembered: that goes to every worker with each
+#: table.
+_MAX_LINE, _MAX_REMEMBERED = 8 * 1024, 1024
+#: What is read at once, and how often after the end: what the process has started in a
+#: session of its own may write for ever.
+_READ_SIZE, _LAST_READS = 64 * 1024, 16
 
 _CHILD = pathlib.Path(__file__).with_name("child.py")
 
@@ -67,6 +71,8 @@ class Child:
         self.output = output_read
         self.report = report_read
         self.ports: tuple[int, ...] = ()
+        #: Why the supervisor has killed it, if it has.
+        self.verdict = ""
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._rest = b""
         for pipe in (self.output, self.report):
@@ -75,7 +81,7 @@ class Child:
     def read_output(self) -> bool:
         """Log what it has printed; return whether there may be more."""
         try:
-            data = os.read(self.output, 64 * 1024)
+            data = os.read(self.output, _READ_SIZE)
         except BlockingIOError:
             return True
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -85,7 +91,7 @@ class Child:
         for raw in lines:
             line = redact_text(raw[:_MAX_LINE].decode(errors="replace").rstrip())
             if line:
-                self._lines.append(line)
+                self._lines.append(line[:_MAX_REMEMBERED])
                 logger.info("%s | %s", self.replica, line)
         return bool(data)
 
@@ -95,8 +101,8 @@ class Child:
             data = os.read(self.report, 4096)
         except BlockingIOError:
             return True
-        if data:
-            self.ports = tuple(int(port) for port in data.split())
+        # The pipe is open to the application's code too: anything may come.
+        self.ports = tuple(int(port) for port in data.split() if port.isdigit())
         return False
 
     def poll(self) -> int | None:
@@ -117,10 +123,11 @@ class Child:
                 self._process.send_signal(number)
 
     def close(self) -> None:
-        """Read what is left, close the pipes, end what it has left behind. After its end."""
-        while _readable(self.output) and self.read_output():
-            pass
+        """End what it has left behind, read what is left, close the pipes. After its end."""
         self.signal(signal.SIGKILL)
+        for _ in range(_LAST_READS):
+            if not _readable(self.output) or not self.read_output():
+                break
         for pipe in (self.output, self.report):
             os.close(pipe)
 

@@ -7,6 +7,9 @@ import hashlib
 import json
 import typing as t
 
+#: Variables whose change is a change of the settings begin with these.
+_TELLING = ("FLUXSYNC_", "_FLUXSYNC_", "STREAMLIT_")
+
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
@@ -35,8 +38,15 @@ class Spec:
 
     @property
     def digest(self) -> str:
-        """Return what tells two specs apart."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        """Return what tells two specs apart.
+
+        Of the environment, only our own variables and Streamlit's count. Libraries set others
+        while they're imported, and not the same in each worker: matplotlib, say, gives
+        MPLCONFIGDIR a new directory. A worker that is recycled must not end all sessions.
+        """
+        told = {k: v for k, v in self.environment.items() if k.startswith(_TELLING)}
+        values = {**self.to_json(), "environment": told}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, t.Any]:
         """Return it as JSON types."""
@@ -55,4 +65,5 @@ class Spec:
 def application_key(name: str, directory: str, anchor: int, anchor_start: str) -> str:
     """Return the name of the state directory of one application under one anchor."""
     text = "\0".join((name, directory, str(anchor), anchor_start))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # Directories may have names that aren't text.
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

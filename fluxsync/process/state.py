@@ -16,7 +16,7 @@ import stat
 import tempfile
 import typing as t
 
-from ..exceptions import ConfigError, SupervisorError
+from ..exceptions import ConfigError, FluxSyncError, SupervisorError
 
 #: ``sun_path`` has 108 bytes on Linux and 104 elsewhere, with the final zero (unix(7)).
 _MAX_SOCKET_PATH = 103
@@ -47,8 +47,11 @@ class StateDirectory:
 
         :return: Descriptor of the open file that holds the lock. It's held until all
             copies of the descriptor are closed, in whichever process.
+        :raise ConfigError: The directory of all supervisors isn't ours any more.
         :raise SupervisorError: The directory can't be written.
         """
+        # It may have been tidied away, and somebody else may have made another one.
+        base_directory(os.fspath(self.path.parent))
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -101,24 +104,22 @@ def base_directory(setting: str) -> pathlib.Path:
     """Return the directory of all supervisors of this user, and make it.
 
     :param setting: ``state_dir``, or ``""``.
-    :raise ConfigError: It belongs to somebody else, or others may write there.
-    :raise SupervisorError: It can't be made.
+    :raise ConfigError: It can't be made, belongs to somebody else, or others may write there.
     """
+    source = "settings" if setting else "default"
     path = pathlib.Path(setting or f"{tempfile.gettempdir()}/fluxsync-{os.getuid()}").absolute()
     try:
         path.mkdir(mode=0o700, parents=bool(setting), exist_ok=True)
         found = path.lstat()
     except OSError as e:
-        raise SupervisorError(
-            f"can't make the state directory {path}: {e.strerror}; "
-            "set FLUXSYNC_STATE_DIR to one that can be written"
-        ) from e
+        expected = f"a directory that can be made ({e.strerror}); set FLUXSYNC_STATE_DIR to one"
+        raise ConfigError("state_dir", str(path), source=source, expected=expected) from e
     # In a directory that everybody may write, somebody else may have been first.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise ConfigError(
             "state_dir",
             str(path),
-            source="settings" if setting else "default",
+            source=source,
             expected="a directory of your own that nobody else may write",
         )
     return path
@@ -132,7 +133,7 @@ def all_states(base: pathlib.Path) -> list[StateDirectory]:
 def remove_stale(base: pathlib.Path) -> None:
     """Remove what supervisors that were killed have left behind."""
     for state in all_states(base):
-        with contextlib.suppress(SupervisorError):
+        with contextlib.suppress(FluxSyncError):
             lock = state.try_lock()
             if lock is not None:
                 state.remove()

@@ -43,7 +43,7 @@ class Relay(t.Protocol):
     """What the supervisor needs of a relay."""
 
     def adopt(self, message: Message) -> None:
-        """Take over a WebSocket that a worker has opened."""
+        """Take over a WebSocket that a worker has opened, and the message's files."""
 
     def close_all(self, close: closecodes.Close, grace: float) -> None:
         """Say goodbye on all of them."""
@@ -74,6 +74,7 @@ class Supervisor:
         self._channels: set[Channel] = set()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._wake_read, self._wake_write = socket.socketpair()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._prober = Prober(self._take_result)
         # One for all replicas, so that logins survive a restart and hold on each of them.
         self._cookie_secret = secrets.token_urlsafe(32)
@@ -96,8 +97,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until the end, which is orderly whatever its cause."""
-        self._listen()
         try:
+            self._listen()
             while not self._is_done():
                 for key, _ in self._selector.select(self._timeout()):
                     key.data()
@@ -120,7 +121,6 @@ class Supervisor:
             self._selector.register(anchor, selectors.EVENT_READ, lambda: self._forget(anchor))
         with contextlib.suppress(FileNotFoundError):
             self._state.socket.unlink()  # of one that was killed
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(os.fspath(self._state.socket))
         self._state.socket.chmod(0o600)
         self._listener.listen(128)
@@ -215,18 +215,19 @@ class Supervisor:
         if messages is None or not channel.flush():
             self._drop(channel)
             return
+        self._watch(channel)
         for message in messages:
             try:
                 self._obey(channel, message)
-            except (KeyError, TypeError, ValueError):
-                # Of another version, say: an upgrade leaves this process as it is.
+            except Exception:
+                # Of another version, say: an upgrade leaves this process as it is. It must
+                # not end all Streamlit sessions.
                 logger.exception("message not understood")
                 self._drop(channel)
-                return
 
     def _obey(self, channel: Channel, message: Message) -> None:
-        kind = message.data["type"]
-        if kind == "websocket" and len(message.files) == 2:
+        kind = message.data.get("type")
+        if kind == "websocket":
             self._relay.adopt(message)
             return
         message.close()
@@ -254,25 +255,29 @@ class Supervisor:
     def _adopt(self, spec: Spec) -> None:
         """Run this from now on; a reload may have changed the settings."""
         self._configure_logging(spec.log_level)
+        environment = {"STREAMLIT_SERVER_COOKIE_SECRET": self._cookie_secret, **spec.environment}
+        fleet = Fleet(spec, environment, self._selector, self._prober)
         if self._fleet is not None:
             logger.info("settings have changed, Streamlit is started anew")
             self._fleet.stop()
             while not self._fleet.is_stopped:
                 self._fleet.step()
                 time.sleep(0.02)
-        environment = {"STREAMLIT_SERVER_COOKIE_SECRET": self._cookie_secret, **spec.environment}
-        self._spec = spec
-        self._fleet = Fleet(spec, environment, self._selector, self._prober)
+        self._spec, self._fleet = spec, fleet
         self._version = -1
-        self._state.describe(
-            {
-                "name": spec.name,
-                "directory": spec.directory,
-                "pid": os.getpid(),
-                "anchor": self._lifetime.anchor.pid,
-                "anchor_start": self._lifetime.anchor.start,
-            }
-        )
+        try:
+            self._state.describe(
+                {
+                    "name": spec.name,
+                    "directory": spec.directory,
+                    "pid": os.getpid(),
+                    "anchor": self._lifetime.anchor.pid,
+                    "anchor_start": self._lifetime.anchor.start,
+                }
+            )
+        except OSError as e:
+            # A full disk, say. Only commands miss it.
+            logger.warning("state is not described", extra={"error": str(e)})
 
     def _publish(self, fleet: Fleet) -> None:
         """Push the table to all workers if it has changed."""
@@ -292,7 +297,9 @@ class Supervisor:
             for row in table.rows:
                 _say(f"Streamlit did not start: {row.reason}", sys.stderr)
             if self._lifetime.anchor.is_alive():
-                os.kill(self._lifetime.anchor.pid, signal.SIGTERM)
+                # A master may be of another user than its workers.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(self._lifetime.anchor.pid, signal.SIGTERM)
 
     def _status(self) -> dict[str, t.Any]:
         sessions = self._relay.counts()
@@ -322,8 +329,18 @@ class Supervisor:
         }
 
     def _send(self, channel: Channel, data: dict[str, t.Any]) -> None:
-        if not channel.send(data):
-            self._drop(channel)
+        if channel in self._channels:
+            if channel.send(data):
+                self._watch(channel)
+            else:
+                self._drop(channel)
+
+    def _watch(self, channel: Channel) -> None:
+        """Wait until the peer takes more, if there's more."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.waiting else 0)
+        key = self._selector.get_key(channel.sock)
+        if key.events != events:
+            self._selector.modify(channel.sock, events, key.data)
 
     def _drop(self, channel: Channel) -> None:
         if channel in self._channels:

@@ -92,7 +92,15 @@ class Receiver:
         if not data:
             return None
         self._data += data
-        return list(self._messages())
+        messages: list[Message] = []
+        try:
+            for message in self._messages():
+                messages.append(message)
+        except WireError:
+            for message in messages:
+                message.close()
+            raise
+        return messages
 
     def _messages(self) -> t.Iterator[Message]:
         while len(self._data) >= _HEAD.size:
@@ -106,10 +114,12 @@ class Receiver:
             del self._data[:end]
             try:
                 message = json.loads(body[:text])
-                count = int(message.pop("files", 0))
-            except (ValueError, AttributeError) as e:
+            except (ValueError, RecursionError) as e:
                 raise WireError(f"not a message: {e}") from e
-            if count > len(self._files):
+            if not isinstance(message, dict):
+                raise WireError("not a message: no JSON object")
+            count = message.pop("files", 0)
+            if not isinstance(count, int) or not 0 <= count <= len(self._files):
                 raise WireError(f"{count} files announced, {len(self._files)} came")
             files = tuple(self._files.popleft() for _ in range(count))
             yield Message(message, body[text:], files)

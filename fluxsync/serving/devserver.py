@@ -18,6 +18,8 @@ import typing as t
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 
 from ..bridges.host import Host, listener_url
+from ..process.child import die_with
+from ..process.state import base_directory
 from .gunicorn import check_address, end_supervisors
 from .loading import load_application
 
@@ -27,6 +29,8 @@ if t.TYPE_CHECKING:
 
 #: Werkzeug's reloader passes the listening socket on by this.
 _SERVER_FD = "WERKZEUG_SERVER_FD"
+#: The reloader's process id. The parent's would be another one once the reloader is killed.
+_RELOADER = "_FLUXSYNC_RELOADER"
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -39,14 +43,19 @@ class QuietHandler(WSGIRequestHandler):
 def run(settings: FluxSyncSettings) -> int:
     """Serve until a signal ends it, and return the command's exit status.
 
-    :raise ConfigError: The port is taken, or not to be had.
+    :raise ConfigError: The port is taken, or not to be had, or there's no state directory.
     """
     logging.getLogger("werkzeug").addFilter(_is_news)
     application: WSGIApplication = _unused
     if is_running_from_reloader():
-        application = _load()
+        reloader = int(os.environ[_RELOADER])
+        # Werkzeug ends this process when the reloader ends, unless that is killed.
+        die_with(reloader)
+        application = _load(reloader)
     else:
+        base_directory(settings.state_dir)
         check_address(settings.gateway_host, settings.gateway_port)
+        os.environ[_RELOADER] = str(os.getpid())
     try:
         run_simple(
             settings.gateway_host,
@@ -65,8 +74,11 @@ def run(settings: FluxSyncSettings) -> int:
     return 0
 
 
-def _load() -> WSGIApplication:
-    """Load the application; one that is broken is shown until its files change."""
+def _load(reloader: int) -> WSGIApplication:
+    """Load the application; one that is broken is shown until its files change.
+
+    :param reloader: Process id of the reloader.
+    """
     try:
         application = load_application()
     except Exception:  # noqa: BLE001 # whatever it is, the developer is about to mend it
@@ -76,7 +88,7 @@ def _load() -> WSGIApplication:
     with socket.socket(fileno=os.dup(int(os.environ[_SERVER_FD]))) as listener:
         url = listener_url(listener.getsockname())
     # The reloader stays while this process comes and goes.
-    application.start(Host("standalone", os.getppid(), url))
+    application.start(Host("standalone", reloader, url))
     return application
 
 
@@ -102,8 +114,10 @@ def _foreign_files() -> list[str]:
         *site.getsitepackages(),
         site.getusersitepackages(),
         sysconfig.get_path("stdlib"),
-        sys.prefix,
     }
+    if sys.prefix != sys.base_prefix:
+        # A virtual environment. The system's prefix may have everything below it: /usr/src.
+        directories.add(sys.prefix)
     return [f"{directory}{os.sep}*" for directory in directories]
 
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
+import pathlib
+import signal
 import socket
 import sys
+import traceback
 import typing as t
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
+from gunicorn.errors import AppImportError
 
 from ..exceptions import ConfigError, FluxSyncError
 from ..process.client import ask
 from ..process.lifetime import start_time
 from ..process.state import StateDirectory, all_states, base_directory
-from .loading import load_application, refused
+from .loading import load_application
 
 if t.TYPE_CHECKING:
+    import types
+
     from ..config import FluxSyncSettings
     from ..typing import WSGIApplication
 
+#: With USR2, a new master gets the old one's listener by this.
+_INHERITED = "GUNICORN_FD"
 #: gunicorn's exit status for an application that can't be loaded.
 _APP_LOAD_ERROR = 4
+_NO_NEWS = ("exited with code 4", "Shutting down: Master", "Reason: App failed to load")
 
 
 class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -43,10 +54,16 @@ class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has
             "graceful_timeout": int(settings.graceful_timeout_s),
             # Longer than a load balancer keeps its idle connections (60 s at most of them).
             "keepalive": 65,
+            # A sync worker doesn't report while it streams, and would be killed after 30 s.
+            # The hop to Streamlit has time-outs of its own.
+            "timeout": 0 if settings.worker_class == "sync" else 30,
+            # Deep links carry state in their query; browsers send what fits.
+            "limit_request_line": 8190,
             "proc_name": "fluxsync",
             # The gateway writes the access log, and says where it runs.
             "accesslog": None,
             "loglevel": "debug" if settings.log_level == "debug" else "warning",
+            "post_worker_init": _leave_interrupts_to_master,
             # Since 25.1; one path for all gunicorns of a user.
             "control_socket_disable": True,
         }
@@ -63,20 +80,41 @@ class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has
         try:
             return load_application()
         except FluxSyncError as e:
-            raise refused(e) from e
+            raise AppImportError(f"Error: {e}") from e
+        except Exception as e:
+            traceback.print_exception(type(e), e, _from_application(e.__traceback__))
+            kind = type(e).__name__
+            raise AppImportError(f"Error: can't import the application: {kind}: {e}") from e
+
+
+def _leave_interrupts_to_master(worker: object) -> None:
+    """Have a worker ignore SIGINT, which a terminal sends to all processes.
+
+    The master passes it on as SIGQUIT. Two signals in a row, and the gthread worker's handler
+    waits for a lock that it holds itself, until the worker is killed (gunicorn 27.0).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run(settings: FluxSyncSettings) -> int:
     """Serve until a signal ends it, and return the command's exit status.
 
-    :raise ConfigError: The port is taken, or not to be had.
+    :raise ConfigError: The port is taken, or not to be had, or there's no state directory.
     """
-    check_address(settings.gateway_host, settings.gateway_port)
-    status = 0
+    base_directory(settings.state_dir)
+    if _INHERITED not in os.environ:
+        check_address(settings.gateway_host, settings.gateway_port)
+    logging.getLogger("gunicorn.error").addFilter(_is_news)
+    status, master = 0, os.getpid()
     try:
         GunicornApplication(settings).run()
     except SystemExit as e:
+        if os.getpid() != master:
+            raise  # a worker ends; its status tells the master whether to try another one
         status = e.code if isinstance(e.code, int) else 1
+    except AppImportError as e:  # to preload
+        sys.stderr.write(f"{e}\n")
+        status = _APP_LOAD_ERROR
     gave_up = end_supervisors(settings)
     if status == _APP_LOAD_ERROR:
         return 2
@@ -130,6 +168,23 @@ def check_address(host: str, port: int) -> None:
     except OSError as e:
         expected = f"a free port on {host} ({e.strerror}); choose another one with --port"
         raise ConfigError("gateway_port", port, source="settings", expected=expected) from e
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what gunicorn has to say about a worker that has said itself what's wrong."""
+    message = record.getMessage()
+    return not any(words in message for words in _NO_NEWS)
+
+
+def _from_application(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Return the part of a traceback that begins in the application's code."""
+    own = str(pathlib.Path(__file__).parents[1])
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith((own, "<frozen importlib")) and name != importlib.__file__:
+            break
+        trace = trace.tb_next
+    return trace
 
 
 def _bracketed(host: str) -> str:

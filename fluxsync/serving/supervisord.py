@@ -7,6 +7,7 @@ import os
 import pathlib
 import resource
 import socket
+import stat
 import typing as t
 
 from ..bridges.relay import Relay, Session
@@ -23,10 +24,19 @@ class SupervisorRelay(Relay):
     """The relay, fed with messages of gateway workers."""
 
     def adopt(self, message: Message) -> None:
-        """Take over the sockets of a ``websocket`` message."""
+        """Take over the sockets of a ``websocket`` message.
+
+        :raise Exception: It isn't one; its files are closed.
+        """
+        try:
+            split = int(message.data["split"])
+            session = Session(**message.data["session"])
+            if [stat.S_ISSOCK(os.fstat(file).st_mode) for file in message.files] != [True, True]:
+                raise ValueError("a WebSocket is two sockets")
+        except BaseException:
+            message.close()
+            raise
         client, upstream = (socket.socket(fileno=file) for file in message.files)
-        split = int(message.data["split"])
-        session = Session(**message.data["session"])
         self.add(session, client, upstream, message.payload[:split], message.payload[split:])
 
 

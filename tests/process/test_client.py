@@ -1,0 +1,216 @@
+"""A worker's line, with a supervisor of the test's own at the other end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import typing as t
+from pathlib import Path
+from threading import enumerate as threads
+
+import pytest
+
+from fluxsync.exceptions import SupervisorError
+from fluxsync.process import client as module
+from fluxsync.process import wire
+from fluxsync.process.client import SupervisorClient, ask, connect
+from fluxsync.process.lifetime import Anchor
+from fluxsync.process.spec import Spec
+from fluxsync.process.state import StateDirectory
+from fluxsync.sansio.balancing import Row, Table
+from fluxsync.sansio.supervision import State
+from tests.support.waiting import eventually
+
+TABLE = Table(1, (Row("r1", State.RUNNING, "127.0.0.1", 8501, True, ""),))
+
+
+class Supervisor:
+    """Accepts one worker after the other."""
+
+    def __init__(self, state: StateDirectory) -> None:
+        state.path.mkdir(parents=True, exist_ok=True)
+        self._path = os.fspath(state.socket)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self._path)
+        self.listener.listen()
+        self.listener.settimeout(20)
+
+    def accept(self) -> socket.socket:
+        """Return a worker's connection after its first message."""
+        sock, _ = self.listener.accept()
+        sock.settimeout(20)
+        messages = wire.Receiver().receive(sock) or []
+        assert [(m.data["type"], m.data["pid"]) for m in messages] == [("hello", os.getpid())]
+        return sock
+
+    def close(self) -> None:
+        self.listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+
+def send_table(sock: socket.socket, table: Table = TABLE) -> None:
+    wire.send(sock, {"type": "table", "table": table.to_json()})
+
+
+class Switch(Anchor):
+    """An anchor that the test ends."""
+
+    ended = False
+
+    def is_alive(self) -> bool:
+        return not self.ended
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path, "k")
+
+
+@pytest.fixture
+def supervisor(state: StateDirectory) -> t.Iterator[Supervisor]:
+    with contextlib.closing(Supervisor(state)) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture
+def client(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[SupervisorClient]:
+    """One that starts nothing, and whose thread ends with the test."""
+    monkeypatch.setattr(module, "launch", lambda *args: None)
+    monkeypatch.setattr(module, "_RETRY_LATER", 0.1)
+    monkeypatch.setattr(module, "_FIRST_TABLE", 0.05)
+    anchor = Switch(os.getpid())
+    yield SupervisorClient(state, Spec(name="x", directory="/"), anchor)
+    anchor.ended = True
+    eventually(lambda: not any(thread.name.startswith("fluxsync-") for thread in threads()))
+
+
+def test_table(client: SupervisorClient, supervisor: Supervisor) -> None:
+    """It comes with the connection, and goes with it."""
+    client.start()
+    client.start()
+    assert client.table == Table()
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table == TABLE)
+        sock.sendall(wire.encode({"type": "of a later version"}))
+        send_table(sock, Table(2, TABLE.rows))
+        eventually(lambda: client.table.version == 2)
+    eventually(lambda: client.table == Table())
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table == TABLE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="no message"),
+        pytest.param(wire.encode({"type": "table"}), id="no table"),
+        pytest.param(wire.encode({"type": "table", "table": {"rows": 1}}), id="no rows"),
+    ],
+)
+def test_supervisor_that_cannot_be_understood(
+    data: bytes, client: SupervisorClient, supervisor: Supervisor
+) -> None:
+    """The line is made anew, as the next one may be understood."""
+    client.start()
+    with supervisor.accept() as sock:
+        sock.sendall(data)
+        with supervisor.accept() as other:
+            send_table(other)
+            eventually(lambda: client.table == TABLE)
+
+
+def test_hand_over(client: SupervisorClient, supervisor: Supervisor) -> None:
+    client.start()
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table.ready)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            files = (ours.fileno(), theirs.fileno())
+            client.hand_over({"id": "1", "replica": "r1"}, (b"101", b"early"), files)
+            (message,) = wire.Receiver().receive(sock) or [wire.Message({})]
+            assert message.data == {
+                "type": "websocket",
+                "session": {"id": "1", "replica": "r1"},
+                "split": 3,
+            }
+            assert message.payload == b"101early"
+            inodes = [os.fstat(file).st_ino for file in message.files]
+            assert inodes == [os.fstat(file).st_ino for file in files]
+            message.close()
+
+
+def test_hand_over_to_nobody(client: SupervisorClient, supervisor: Supervisor) -> None:
+    """The caller keeps the sockets, and may do without."""
+    client.start()
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table.ready)
+        supervisor.close()
+    eventually(lambda: not client.table.ready)
+    with pytest.raises(SupervisorError, match="there is no supervisor at the moment"):
+        client.hand_over({}, (b"", b""), (0, 1))
+
+
+def test_hand_over_to_one_that_is_stopped(
+    client: SupervisorClient, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as gone when it takes nothing for some time."""
+    monkeypatch.setattr(module, "_SEND_TIMEOUT", 0.1)
+    client.start()
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table.ready)
+        with pytest.raises(SupervisorError, match="does not take the WebSocket: timed out"):
+            client.hand_over({}, (bytes(10_000_000), b""), (0, 1))
+        with pytest.raises(SupervisorError):
+            client.hand_over({}, (b"", b""), (0, 1))
+
+
+def test_supervisor_that_cannot_be_started(client: SupervisorClient, state: StateDirectory) -> None:
+    """The table says why, for the page; when it can, all is well."""
+    state.path.write_text("in the way")
+    client.start()
+    (row,) = eventually(lambda: client.table.rows)
+    assert (row.id, row.state) == ("supervisor", State.FATAL)
+    assert "can't write the state directory" in row.reason
+    assert not client.table.ready
+    state.path.unlink()
+    with contextlib.closing(Supervisor(state)) as supervisor, supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table == TABLE)
+
+
+def test_supervisor_that_does_not_stay(client: SupervisorClient) -> None:
+    """After some tries, the page says so instead of ``starting``."""
+    client.start()
+    (row,) = eventually(lambda: client.table.rows)
+    assert row.reason == "the supervisor ends soon after its start; the log says why"
+
+
+def test_process_that_forks(client: SupervisorClient, supervisor: Supervisor) -> None:
+    """A child has a line of its own, if it wants one."""
+    client.start()
+    with supervisor.accept() as sock:
+        send_table(sock)
+        eventually(lambda: client.table.ready)
+        child = os.fork()
+        if not child:
+            client.start()
+            os._exit(0 if client.table == Table() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert client.table.ready
+
+
+def test_ask(state: StateDirectory, supervisor: Supervisor) -> None:
+    assert ask(StateDirectory(state.path.parent, "other"), "status") is None
+    assert ask(state, "status", timeout=0.05) is None
+    sock, _ = supervisor.listener.accept()
+    sock.close()
+    connection = connect(state)
+    assert connection is not None
+    connection.close()
