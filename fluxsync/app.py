@@ -6,7 +6,7 @@ import threading
 import typing as t
 
 from .api.application import create_api
-from .bridges.host import Host, call_in_workers, find_host
+from .bridges.host import Host, call_in_workers, defer_accept, find_host
 from .config import FluxSyncSettings
 from .config.target import find_target
 from .exceptions import TargetError
@@ -141,6 +141,7 @@ class FluxSync:
         if host.forks_later:
             call_in_workers(host.anchor, gateway.start)
         else:
+            defer_accept(host.listeners)
             gateway.start()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ import typing as t
 import click
 
 from ..config import FluxSyncSettings
-from ..process.client import ask
+from ..process.launch import ask
 from ..process.state import all_states, base_directory
 
 _COLUMNS = ("REPLICA", "STATE", "PID", "ADDRESS", "SECONDS", "STARTS", "SESSIONS")

@@ -27,12 +27,18 @@ def build_gateway(
 
     :param target: Import target of the application, for Streamlit's process.
     :param host: The WSGI server around this process.
+    :raise FluxSyncError: The state directory can't be used.
     """
     spec = build_spec(settings, target, host)
     anchor = Anchor(host.anchor)
     key = application_key(spec.name, spec.directory, anchor.pid, anchor.start)
-    state = StateDirectory(base_directory(settings.state_dir), key)
-    return Gateway(settings, api, SupervisorClient(state, spec, anchor))
+
+    def locate() -> StateDirectory:
+        return StateDirectory(base_directory(settings.state_dir), key)
+
+    if not host.forks_later:
+        locate()  # what's wrong with it is said now, and not with the first request
+    return Gateway(settings, api, SupervisorClient(locate, spec, anchor))
 
 
 def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:

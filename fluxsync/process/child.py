@@ -20,6 +20,7 @@ import stat
 import sys
 import threading
 import time
+import traceback
 import typing as t
 
 #: prctl(2)
@@ -77,7 +78,8 @@ def _import_application(target: str) -> None:
     try:
         import_target(target)
     except Exception as e:  # noqa: BLE001 # whatever it is, it's shown, and ends the process
-        _refuse(target, e)
+        ours = type(e).__module__.startswith("fluxsync.")
+        _refuse(target, e, for_good=ours or isinstance(e, (ImportError, SyntaxError)))
 
 
 def _check_script(script: str) -> None:
@@ -92,7 +94,7 @@ def _check_script(script: str) -> None:
     except OSError:
         return  # Streamlit has better words for that
     except (SyntaxError, ValueError) as e:
-        _refuse(script, e)
+        _refuse(script, e, for_good=True)
     directory = os.path.dirname(os.path.abspath(script))
     sys.path.insert(0, directory)
     try:
@@ -102,7 +104,7 @@ def _check_script(script: str) -> None:
             spec = importlib.util.find_spec(name)
             if spec is None:
                 error = ModuleNotFoundError(f"No module named {name!r}", name=name)
-                _refuse(f"{script}, line {line}", error)
+                _refuse(f"{script}, line {line}", error, for_good=True)
             parent = os.path.dirname(spec.origin or "")
             if spec.origin is None or directory in (parent, os.path.dirname(parent)):
                 return  # one of its own, which may add to the path too
@@ -125,16 +127,16 @@ def _first_imports(tree: ast.Module) -> t.Iterator[tuple[int, str]]:
             yield node.lineno, name.partition(".")[0]
 
 
-def _refuse(what: str, error: Exception) -> t.NoReturn:
-    import traceback
+def _refuse(what: str, error: Exception, *, for_good: bool) -> t.NoReturn:
+    """End the process, with the reason as its last words.
 
-    missing = isinstance(error, (ImportError, SyntaxError))
+    :param for_good: Whether trying again gives the same.
+    """
     if error.__traceback__ is not None:
         traceback.print_exception(error)
     sys.stderr.write(f"can't import {what}: {type(error).__name__}: {error}\n")
     sys.stderr.flush()
-    ours = type(error).__module__.startswith("fluxsync.")
-    os._exit(_NOT_IMPORTABLE if missing or ours else 1)
+    os._exit(_NOT_IMPORTABLE if for_good else 1)
 
 
 def report_listener(report: int, known: t.Collection[tuple[str, int]] = ()) -> None:

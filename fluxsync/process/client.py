@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pathlib
 import socket
-import subprocess
-import sys
 import threading
 import time
 import typing as t
@@ -21,9 +18,12 @@ from ..exceptions import FluxSyncError, SupervisorError
 from ..sansio.balancing import Row, Table
 from ..sansio.supervision import State
 from . import wire
-from .lifetime import Anchor
-from .spec import Spec
+from .launch import connect, launch
 from .state import StateDirectory, remove_stale
+
+if t.TYPE_CHECKING:
+    from .lifetime import Anchor
+    from .spec import Spec
 
 logger = logging.getLogger("fluxsync.process")
 
@@ -34,21 +34,6 @@ _RETRY, _RETRY_LATER = 0.05, 10.0
 _TRIES = 3
 #: Seconds that requests wait for a supervisor that has just been started, or has just gone.
 _FIRST_TABLE = 2.0
-#: Seconds that a hand-over may take before the supervisor counts as gone.
-_SEND_TIMEOUT = 5.0
-
-#: The supervisor's program. It forks, so that it's nobody's child: gunicorn before 26 stops
-#: when any child of its master exits with status 3 or 4. Isolated and without site-packages,
-#: it has the standard library and fluxsync, and starts in 30 ms.
-_PROGRAM = """\
-import os, sys
-if os.fork():
-    os._exit(0)
-os.setsid()
-sys.path.append(sys.argv[1])
-from fluxsync.serving.supervisord import main
-main(sys.argv[2:])
-"""
 
 
 class SupervisorClient:
@@ -56,10 +41,14 @@ class SupervisorClient:
 
     Make it before a fork, :meth:`start` it after: nothing that a fork would break exists
     until then.
+
+    :param locate: Returns the state directory. Called in :meth:`start`, as gunicorn's workers
+        may run as another user than a master that has preloaded this.
     """
 
-    def __init__(self, state: StateDirectory, spec: Spec, anchor: Anchor) -> None:
-        self._state = state
+    def __init__(self, locate: t.Callable[[], StateDirectory], spec: Spec, anchor: Anchor) -> None:
+        self._locate = locate
+        self._state: StateDirectory
         self._spec = spec
         self._anchor = anchor
         self._start_lock = threading.Lock()
@@ -85,12 +74,17 @@ class SupervisorClient:
             self._sock = None
             self._table = Table()
             self._wait_until = time.monotonic() + _FIRST_TABLE
+            self._pid = os.getpid()
+            try:
+                self._state = self._locate()
+            except FluxSyncError as e:
+                self._complain(str(e))
+                return
             if not self._state.socket.exists():
                 # Not left to the thread: a worker that ends right after its start would stop
                 # that one anywhere, and leave a directory that nobody removes.
                 self._elect()
             threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
-            self._pid = os.getpid()
 
     @property
     def table(self) -> Table:
@@ -209,59 +203,3 @@ class SupervisorClient:
             self._known.clear()
             self._table = Table()
             self._wait_until = time.monotonic() + _FIRST_TABLE
-
-
-def connect(state: StateDirectory) -> socket.socket | None:
-    """Return a connection to a supervisor, or ``None`` if there is none."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(_SEND_TIMEOUT)
-    try:
-        sock.connect(os.fspath(state.socket))
-    except OSError:
-        sock.close()
-        return None
-    return sock
-
-
-def ask(state: StateDirectory, kind: str, timeout: float = 5.0) -> dict[str, t.Any] | None:
-    """Send a command to a supervisor and return its answer; ``None`` if there's none.
-
-    ``stop`` returns when the supervisor has ended.
-
-    :param timeout: Seconds.
-    """
-    sock = connect(state)
-    if sock is None:
-        return None
-    with sock:
-        sock.settimeout(timeout)
-        receiver = wire.Receiver()
-        answer: dict[str, t.Any] | None = None
-        try:
-            wire.send(sock, {"type": kind})
-            while (messages := receiver.receive(sock)) is not None:
-                answer = messages[-1].data if messages else answer
-                if answer is not None and kind != "stop":
-                    break
-        except (OSError, wire.WireError):
-            pass
-        return answer
-
-
-def launch(state: StateDirectory, lock: int, anchor: Anchor) -> None:
-    """Start the supervisor's process and give it the lock.
-
-    :raise SupervisorError: It can't be started.
-    """
-    package_parent = pathlib.Path(__file__).parents[2]
-    command = [
-        *(sys.executable, "-I", "-S", "-c", _PROGRAM, os.fspath(package_parent)),
-        *(os.fspath(state.path), str(lock), str(anchor.pid), anchor.start),
-    ]
-    try:
-        launcher = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, pass_fds=(lock,)
-        )
-        launcher.wait()
-    except OSError as e:
-        raise SupervisorError(f"can't start the supervisor: {e}") from e

@@ -98,6 +98,10 @@ class StateDirectory:
     def remove(self) -> None:
         """Remove everything. Only for who holds the lock."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.parent == _default_base():
+            # The last one turns out the light. A directory that was named is somebody's own.
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
 
 
 def base_directory(setting: str) -> pathlib.Path:
@@ -107,7 +111,7 @@ def base_directory(setting: str) -> pathlib.Path:
     :raise ConfigError: It can't be made, belongs to somebody else, or others may write there.
     """
     source = "settings" if setting else "default"
-    path = pathlib.Path(setting or f"{tempfile.gettempdir()}/fluxsync-{os.getuid()}").absolute()
+    path = pathlib.Path(setting).absolute() if setting else _default_base()
     try:
         path.mkdir(mode=0o700, parents=bool(setting), exist_ok=True)
         found = path.lstat()
@@ -123,6 +127,10 @@ def base_directory(setting: str) -> pathlib.Path:
             expected="a directory of your own that nobody else may write",
         )
     return path
+
+
+def _default_base() -> pathlib.Path:
+    return pathlib.Path(tempfile.gettempdir(), f"fluxsync-{os.getuid()}").absolute()
 
 
 def all_states(base: pathlib.Path) -> list[StateDirectory]:

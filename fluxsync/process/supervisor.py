@@ -19,13 +19,14 @@ import time
 import typing as t
 
 from ..sansio import closecodes
-from .channel import Channel, is_own_user
 from .fleet import Fleet
 from .lifetime import Lifetime
 from .probes import Prober, Result
 from .spec import Spec
+from .switchboard import Switchboard
 
 if t.TYPE_CHECKING:
+    from .channel import Channel
     from .state import StateDirectory
     from .wire import Message
 
@@ -71,10 +72,9 @@ class Supervisor:
         self._relay = relay
         self._configure_logging = configure_logging
         self._selector = selectors.DefaultSelector()
-        self._channels: set[Channel] = set()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._wake_read, self._wake_write = socket.socketpair()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._switchboard = Switchboard(self._selector, self._obey)
         self._prober = Prober(self._take_result)
         # One for all replicas, so that logins survive a restart and hold on each of them.
         self._cookie_secret = secrets.token_urlsafe(32)
@@ -119,13 +119,7 @@ class Supervisor:
         anchor = self._lifetime.anchor.watch()
         if anchor is not None:
             self._selector.register(anchor, selectors.EVENT_READ, lambda: self._forget(anchor))
-        with contextlib.suppress(FileNotFoundError):
-            self._state.socket.unlink()  # of one that was killed
-        self._listener.bind(os.fspath(self._state.socket))
-        self._state.socket.chmod(0o600)
-        self._listener.listen(128)
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._switchboard.open(self._state.socket)
 
     def _take_signal(self, number: int, _: object) -> None:
         self._signal = number
@@ -159,7 +153,7 @@ class Supervisor:
         if now > self._touch_at:
             self._touch_at = now + _TOUCH
             self._state.touch()
-        workers = sum(channel.is_worker for channel in self._channels)
+        workers = len(self._switchboard.workers)
         if self._lifetime.is_over(wanted=self._spec is not None, connections=workers):
             self._begin_end("the server has ended")
         if self._signal:
@@ -181,15 +175,12 @@ class Supervisor:
         self._end_at = time.monotonic() + _GOODBYE
         self._relay.close_all(closecodes.Close(closecodes.GOING_AWAY), _GOODBYE)
         # From here on, whoever wants a supervisor waits for the next one.
-        with contextlib.suppress(FileNotFoundError):
-            self._state.socket.unlink()
+        self._switchboard.refuse()
 
     def _close(self) -> None:
         signal.set_wakeup_fd(-1)
         self._prober.stop()
-        for channel in tuple(self._channels):
-            self._drop(channel)
-        self._listener.close()
+        self._switchboard.close()
         self._lifetime.anchor.close()
         self._selector.close()
         self._wake_read.close()
@@ -197,33 +188,6 @@ class Supervisor:
         self._state.remove()
 
     # Workers and commands
-
-    def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return
-        if not is_own_user(sock) or self._end_at is not None:
-            sock.close()
-            return
-        channel = Channel(sock)
-        self._channels.add(channel)
-        self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(channel))
-
-    def _serve(self, channel: Channel) -> None:
-        messages = channel.receive()
-        if messages is None or not channel.flush():
-            self._drop(channel)
-            return
-        self._watch(channel)
-        for message in messages:
-            try:
-                self._obey(channel, message)
-            except Exception:
-                # Of another version, say: an upgrade leaves this process as it is. It must
-                # not end all Streamlit sessions.
-                logger.exception("message not understood")
-                self._drop(channel)
 
     def _obey(self, channel: Channel, message: Message) -> None:
         kind = message.data.get("type")
@@ -234,10 +198,10 @@ class Supervisor:
         if kind == "hello":
             self._hello(channel, message.data)
         elif kind == "status":
-            self._send(channel, {"type": "status", **self._status()})
+            self._switchboard.send(channel, {"type": "status", **self._status()})
         elif kind == "stop":
             gave_up = self._fleet is not None and self._fleet.has_given_up
-            self._send(channel, {"type": "outcome", "gave_up": gave_up})
+            self._switchboard.send(channel, {"type": "outcome", "gave_up": gave_up})
             self._begin_end("command")
         else:
             raise ValueError(f"a message of type {kind!r}")
@@ -250,7 +214,7 @@ class Supervisor:
         elif self._fleet is not None:
             self._fleet.retry()
         assert self._fleet is not None
-        self._send(channel, {"type": "table", "table": self._fleet.table().to_json()})
+        self._switchboard.send(channel, {"type": "table", "table": self._fleet.table().to_json()})
 
     def _adopt(self, spec: Spec) -> None:
         """Run this from now on; a reload may have changed the settings."""
@@ -285,9 +249,8 @@ class Supervisor:
         if table.version == self._version:
             return
         self._version = table.version
-        for channel in tuple(self._channels):
-            if channel.is_worker:
-                self._send(channel, {"type": "table", "table": table.to_json()})
+        for worker in self._switchboard.workers:
+            self._switchboard.send(worker, {"type": "table", "table": table.to_json()})
         spec = self._spec
         assert spec is not None
         if table.ready and spec.url and not self._announced:
@@ -311,7 +274,7 @@ class Supervisor:
             "url": self._spec.url if self._spec else "",
             "pid": os.getpid(),
             "anchor": self._lifetime.anchor.pid,
-            "workers": sorted(channel.pid for channel in self._channels if channel.is_worker),
+            "workers": sorted(worker.pid for worker in self._switchboard.workers),
             "replicas": [
                 {
                     "id": replica.id,
@@ -327,26 +290,6 @@ class Supervisor:
                 for replica in replicas
             ],
         }
-
-    def _send(self, channel: Channel, data: dict[str, t.Any]) -> None:
-        if channel in self._channels:
-            if channel.send(data):
-                self._watch(channel)
-            else:
-                self._drop(channel)
-
-    def _watch(self, channel: Channel) -> None:
-        """Wait until the peer takes more, if there's more."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.waiting else 0)
-        key = self._selector.get_key(channel.sock)
-        if key.events != events:
-            self._selector.modify(channel.sock, events, key.data)
-
-    def _drop(self, channel: Channel) -> None:
-        if channel in self._channels:
-            self._channels.discard(channel)
-            self._selector.unregister(channel.sock)
-            channel.close()
 
 
 def _say(line: str, stream: t.TextIO | None = None) -> None:

@@ -17,7 +17,7 @@ from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.errors import AppImportError
 
 from ..exceptions import ConfigError, FluxSyncError
-from ..process.client import ask
+from ..process.launch import ask
 from ..process.lifetime import start_time
 from ..process.state import StateDirectory, all_states, base_directory
 from .loading import load_application

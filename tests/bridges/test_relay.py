@@ -135,6 +135,22 @@ def test_end_without_a_close_frame(connect: Connect) -> None:
     assert not ends.streamlit.fill()
 
 
+def test_log_of_a_browser_that_vanishes(
+    connect: Connect, relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It doesn't look like a crash of Streamlit, which merely ends its side then."""
+    caplog.set_level("INFO", "fluxsync.websocket")
+    ends = connect()
+    ends.browser.sock.close()
+    assert not ends.streamlit.fill()
+    ends.streamlit.sock.close()
+    eventually(lambda: not relay.counts())
+    relay.stop()
+
+    closed = vars(caplog.records[-1])
+    assert (closed["close"], closed["closed_by"]) == ("1006 (abnormal closure)", "")
+
+
 def test_streamlit_ends_without_a_word(connect: Connect, relay: Relay) -> None:
     ends = connect()
     ends.streamlit.sock.close()

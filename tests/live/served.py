@@ -7,7 +7,7 @@ import typing as t
 
 import psutil
 
-from fluxsync.process.client import ask
+from fluxsync.process.launch import ask
 from fluxsync.process.state import StateDirectory, all_states
 from tests.support.gateways import Gateway
 from tests.support.processes import PYTHON, Server, free_port

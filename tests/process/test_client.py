@@ -13,8 +13,10 @@ import pytest
 
 from fluxsync.exceptions import SupervisorError
 from fluxsync.process import client as module
+from fluxsync.process import launch
 from fluxsync.process import wire
-from fluxsync.process.client import SupervisorClient, ask, connect
+from fluxsync.process.client import SupervisorClient
+from fluxsync.process.launch import ask, connect
 from fluxsync.process.lifetime import Anchor
 from fluxsync.process.spec import Spec
 from fluxsync.process.state import StateDirectory
@@ -81,7 +83,7 @@ def client(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> t.Iterator
     monkeypatch.setattr(module, "_RETRY_LATER", 0.1)
     monkeypatch.setattr(module, "_FIRST_TABLE", 0.05)
     anchor = Switch(os.getpid())
-    yield SupervisorClient(state, Spec(name="x", directory="/"), anchor)
+    yield SupervisorClient(lambda: state, Spec(name="x", directory="/"), anchor)
     anchor.ended = True
     eventually(lambda: not any(thread.name.startswith("fluxsync-") for thread in threads()))
 
@@ -160,7 +162,7 @@ def test_hand_over_to_one_that_is_stopped(
     client: SupervisorClient, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It counts as gone when it takes nothing for some time."""
-    monkeypatch.setattr(module, "_SEND_TIMEOUT", 0.1)
+    monkeypatch.setattr(launch, "SEND_TIMEOUT", 0.1)
     client.start()
     with supervisor.accept() as sock:
         send_table(sock)
