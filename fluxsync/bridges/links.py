@@ -155,7 +155,8 @@ class Link:
 
     def end_of(self, side: Side) -> None:
         """Note that a side has closed its direction."""
-        if side is self.upstream and side.tracker.close is None and self.closing is None:
+        said = side.tracker.close or self.closing
+        if side is self.upstream and not said and not self.client.eof:
             # Streamlit is gone without a word: it crashed, or was restarted.
             self.closing = closecodes.Close(closecodes.SERVICE_RESTART)
         self.end_within(LINGER)

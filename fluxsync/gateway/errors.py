@@ -103,7 +103,7 @@ class Failure(Exception):
 def from_upstream(error: UpstreamError) -> Failure:
     """Return the answer to a failed hop to Streamlit."""
     if isinstance(error, UpstreamTimeout):
-        return Failure(504, f"{error}; gateway_upstream_read_timeout_s is the limit")
+        return Failure(504, str(error))
     if isinstance(error, UpstreamUnavailable):
         return Failure(502, f"Streamlit can't be reached: {error}")
     return Failure(502, f"Streamlit's answer can't be used: {error}")

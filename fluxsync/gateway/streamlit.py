@@ -62,7 +62,7 @@ class StreamlitProxy:
         if _is_document(request, response.status_code, headers) and request.replica != row.id:
             headers.append(("Set-Cookie", _replica_cookie(row, request)))
         start_response(f"{response.status_code} {response.reason or 'Unknown'}", headers)
-        return ResponseBody(upstream)
+        return upstream
 
     def _refuse_cross_site(self, request: Request) -> None:
         origin = request.header("origin")
@@ -100,7 +100,7 @@ class StreamlitProxy:
         except TooLarge:
             raise body.too_large() from None
         except BodyAborted as e:
-            raise Failure(400, "the request's body broke off", [("Connection", "close")]) from e
+            raise Failure(400, "the request's body broke off") from e
         except UpstreamError as e:
             raise from_upstream(e) from e
 
@@ -159,7 +159,6 @@ class RequestBody:
             413,
             f"the request's body is larger than {self._limit} bytes "
             "(gateway_max_proxy_request_body_bytes)",
-            [("Connection", "close")],
         )
 
     def __iter__(self) -> Iterator[bytes]:
@@ -185,20 +184,6 @@ class RequestBody:
             yield chunk
         if left:
             raise BodyAborted(f"{left} bytes are missing")
-
-
-class ResponseBody:
-    """A response's body; closing it early takes the upstream connection down."""
-
-    def __init__(self, upstream: UpstreamBody) -> None:
-        self._upstream = upstream
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._upstream.stream(CHUNK)
-
-    def close(self) -> None:
-        """Let go of the connection to Streamlit."""
-        self._upstream.close()
 
 
 def allowed_origins(settings: FluxSyncSettings) -> tuple[str, ...]:

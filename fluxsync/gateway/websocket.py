@@ -133,9 +133,10 @@ def _pass_refusal(refused: Refused, start_response: StartResponse) -> Iterable[b
         for name, value in _headers.to_client(answer.headers)
         if name.lower() != "content-length"
     ]
-    # A 101 for the wrong question, or a 200: the client asked for something else.
-    status = answer.status if answer.status >= 300 else 502
-    reason = answer.reason or TITLES.get(status, "Refused")
+    # After a 200, say, the client would go on as if it had asked for that.
+    status, reason = answer.status, answer.reason or "Refused"
+    if status < 300:
+        status, reason = 502, TITLES[502]
     headers.append(("Content-Length", str(len(refused.body))))
     start_response(f"{status} {reason}", headers)
     return [refused.body]

@@ -46,8 +46,13 @@ class Table:
     @classmethod
     def from_json(cls, data: t.Mapping[str, t.Any]) -> Table:
         """Undo :meth:`to_json`."""
-        rows = tuple(Row(**dict(row, state=State(row["state"]))) for row in data["rows"])
-        return cls(data["version"], rows)
+        # A supervisor of a later version may say more.
+        known = {field.name for field in dataclasses.fields(Row)}
+        rows = []
+        for values in data["rows"]:
+            row = {name: value for name, value in values.items() if name in known}
+            rows.append(Row(**{**row, "state": State(row["state"])}))
+        return cls(data["version"], tuple(rows))
 
     @property
     def ready(self) -> bool:

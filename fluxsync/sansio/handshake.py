@@ -73,6 +73,9 @@ def check_request(method: str, protocol: str, headers: Headers) -> Refusal | Non
         key = b""
     if len(key) != 16:
         return Refusal("400 Bad Request", "Sec-WebSocket-Key is not 16 bytes in base64", [])
+    if not _headers.are_wellformed(headers):
+        # gunicorn 21 lets a bare LF through, which begins a new field for h11.
+        return Refusal("400 Bad Request", "a header field is malformed", [])
     return None
 
 
@@ -97,14 +100,16 @@ def parse_answer(head: bytes) -> Answer:
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     status, _, reason = rest.partition(" ")
-    if not version.startswith("HTTP/1.") or len(status) != 3 or not status.isdecimal():
+    known = version.startswith("HTTP/1.") and len(status) == 3 and status.isdecimal()
+    if not known or not _headers.is_plain(reason):
         raise UpstreamProtocolError(f"the status line is {first[:80]!r}")
     headers = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or name != name.strip() or not name:
+        field = (name, value.strip())
+        if not colon or not name or not _headers.are_wellformed([field]):
             raise UpstreamProtocolError(f"a header field is {line[:80]!r}")
-        headers.append((name, value.strip()))
+        headers.append(field)
     return Answer(int(status), reason, headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -27,6 +28,11 @@ HOP_BY_HOP = frozenset(
 #: The WSGI server writes these itself. RFC 9110 6.6.1: one Date, by the first recipient
 #: with a clock; a gateway's Server is its own (10.2.4).
 WRITTEN_BY_SERVER = frozenset(("date", "server"))
+
+#: RFC 9110 5.1 and 5.6.2: what a field's name is made of.
+_NAME_CHARACTERS = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
+#: RFC 9110 5.5: control characters, of which a value may have the tab only.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def from_environ(environ: t.Mapping[str, t.Any]) -> Headers:
@@ -54,6 +60,18 @@ def get(headers: t.Iterable[tuple[str, str]], name: str) -> str:
     """Return a field's value, several joined by a comma, or ``""``."""
     name = name.lower()
     return ", ".join(value for key, value in headers if key.lower() == name)
+
+
+def is_plain(text: str) -> bool:
+    """Whether text may be a field's value or a reason phrase (RFC 9110 5.5, RFC 9112 4)."""
+    return _CONTROLS.search(text) is None
+
+
+def are_wellformed(headers: Headers) -> bool:
+    """Whether the fields mean the same to whoever gets them next."""
+    # Joined, as two searches cost less than two for each field.
+    names = _NAME_CHARACTERS.fullmatch("".join(name for name, _ in headers))
+    return names is not None and is_plain("".join(value for _, value in headers))
 
 
 def end_to_end(headers: t.Iterable[tuple[str, str]]) -> Headers:

@@ -11,8 +11,9 @@ import typing as t
 from urllib.parse import quote, unquote_to_bytes
 
 #: What may stand unencoded in a request target. RFC 3986 reserves more than it forbids;
-#: browsers send some of the forbidden ones too (``|`` in queries).
-_TARGET_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+#: browsers send some of the forbidden ones too (``|`` in queries). Not ``#``: some servers
+#: cut a target there (httptools), so that they'd see another path than was decided on.
+_TARGET_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 
 
 class Target(t.NamedTuple):
@@ -53,7 +54,7 @@ def parse_target(raw: str) -> Target:
 
 def _ascii(text: str) -> str:
     # Bytes over 0x7e aren't allowed there, but WSGI servers let them through as latin-1.
-    if text.isascii() and text.isprintable() and " " not in text:
+    if text.isascii() and text.isprintable() and " " not in text and "#" not in text:
         return text
     return quote(text.encode("latin-1", "replace"), safe=_TARGET_SAFE)
 

@@ -8,6 +8,8 @@ is used directly, with requests' own request and response types.
 from __future__ import annotations
 
 import http.client
+import select
+import socket
 import typing as t
 
 import requests
@@ -15,6 +17,8 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from ..exceptions import UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from ..sansio import headers as _headers
+from ..sansio.framing import check_response
 from .connections import Connection, Pool
 
 if t.TYPE_CHECKING:
@@ -69,7 +73,7 @@ class BodyAborted(Exception):
 
 
 class UpstreamBody:
-    """A response's body, as the bytes came.
+    """A response's body, as the bytes came; a WSGI server may iterate over it.
 
     Give it back with :meth:`close`; a body that wasn't read to its end takes its connection
     with it.
@@ -79,13 +83,13 @@ class UpstreamBody:
         self, response: http.client.HTTPResponse, connection: Connection, pool: Pool
     ) -> None:
         self.response = response
+        #: The response's header fields, repeated ones included.
+        self.fields: Headers = response.getheaders()
         self._connection: Connection | None = connection
         self._pool = pool
 
-    @property
-    def fields(self) -> Headers:
-        """The response's header fields, repeated ones included."""
-        return self.response.getheaders()
+    def __iter__(self) -> Iterator[bytes]:
+        return self.stream()
 
     def stream(self, size: int = CHUNK, decode_content: bool = False) -> Iterator[bytes]:
         """Yield the body as it arrives.
@@ -101,7 +105,9 @@ class UpstreamBody:
                     left -= len(chunk)
                 yield chunk
         except TimeoutError as e:
-            raise UpstreamTimeout("Streamlit fell silent within a response") from e
+            raise UpstreamTimeout(
+                "Streamlit fell silent within a response (gateway_upstream_read_timeout_s)"
+            ) from e
         except (OSError, http.client.HTTPException) as e:
             raise UpstreamProtocolError(f"the response broke off: {e!r}") from e
         if left:
@@ -160,29 +166,31 @@ class GatewayAdapter(BaseAdapter):
         connection = self.pool.take()
         try:
             try:
-                response = self._exchange(connection, request)
+                return self._exchange(connection, request)
             except _Stale:
                 # It was idle, and the server closed it just now. RFC 9112 9.3.1 allows
                 # another try, as nothing was answered and the method may be repeated.
                 connection.close()
                 connection = self.pool.open()
-                response = self._exchange(connection, request)
+                return self._exchange(connection, request)
         except BaseException:
             connection.close()
             raise
-        return _response(request, response, UpstreamBody(response, connection, self.pool))
 
-    def _exchange(
-        self, connection: Connection, request: GatewayRequest
-    ) -> http.client.HTTPResponse:
+    def _exchange(self, connection: Connection, request: GatewayRequest) -> requests.Response:
         may_repeat = (
             connection.reused and request.body_chunks is None and request.method in _IDEMPOTENT
         )
         try:
-            _send(connection, request)
-            return connection.getresponse()
+            sent = _send(connection, request)
+            answer = connection.getresponse()
+            # The rest of a body isn't the next request.
+            answer.will_close = answer.will_close or not sent
+            return _response(request, answer, UpstreamBody(answer, connection, self.pool))
         except TimeoutError as e:
-            raise UpstreamTimeout("Streamlit did not answer in time") from e
+            raise UpstreamTimeout(
+                "Streamlit did not answer in time (gateway_upstream_read_timeout_s)"
+            ) from e
         except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected) as e:
             if may_repeat:
                 raise _Stale from e
@@ -199,14 +207,15 @@ class _Stale(UpstreamError):
     """A reused connection turned out to be closed."""
 
 
-def _send(connection: Connection, request: GatewayRequest) -> None:
+def _send(connection: Connection, request: GatewayRequest) -> bool:
+    """Send a request; return whether all of it was wanted."""
     assert request.method is not None
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
     for name, value in request.fields:
         connection.putheader(name, value.encode("latin-1", "replace"))
     if request.body_chunks is None:
         connection.endheaders()
-        return
+        return True
     chunked = request.body_length is None
     connection.putheader(
         *(
@@ -217,24 +226,61 @@ def _send(connection: Connection, request: GatewayRequest) -> None:
     )
     connection.endheaders()
     try:
-        # An empty chunk would be the last one.
-        for chunk in filter(None, request.body_chunks):
-            connection.send(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
-        if chunked:
-            connection.send(b"0\r\n\r\n")
+        pieces = _chunked(request.body_chunks) if chunked else request.body_chunks
+        return _send_body(connection.sock, pieces)
     except (BrokenPipeError, ConnectionResetError):
-        # It has answered without waiting for the rest (413, 403); the answer is there to
-        # be read, and the connection won't be used again, as it's closed.
-        return
+        # It has answered without waiting for the rest, and closed the connection; the
+        # answer is there to be read.
+        return False
+
+
+def _chunked(body: Iterable[bytes]) -> Iterator[bytes]:
+    # An empty chunk would be the last one.
+    for chunk in filter(None, body):
+        yield b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    yield b"0\r\n\r\n"
+
+
+def _send_body(sock: socket.socket, pieces: Iterable[bytes]) -> bool:
+    """Send a body; return ``False`` if the rest of it is neither wanted nor taken.
+
+    A server that refuses a body (413, 403) need not read it (RFC 9112 9.5). Whoever sends on
+    then waits for a reader that never comes, with the answer unread.
+    """
+    timeout = sock.gettimeout()
+    wanted = select.POLLIN | select.POLLOUT
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            poller = select.poll()
+            poller.register(sock, wanted)
+            ready = poller.poll(None if timeout is None else timeout * 1000)
+            if not ready:
+                raise TimeoutError
+            if ready[0][1] != select.POLLIN:
+                left = left[sock.send(left) :]
+            elif sock.recv(10, socket.MSG_PEEK)[9:] in (b"1", b"2"):
+                # By its status it's no refusal: the server is only slow.
+                wanted = select.POLLOUT
+            else:
+                return False
+    return True
 
 
 def _response(
     request: requests.PreparedRequest, answer: http.client.HTTPResponse, body: UpstreamBody
 ) -> requests.Response:
+    """Return a response in requests' words.
+
+    :raise ValueError: It isn't one that can be passed on.
+    """
+    check_response(body.fields)
+    if not (_headers.are_wellformed(body.fields) and _headers.is_plain(answer.reason)):
+        raise ValueError("a header field is malformed")
     response = requests.Response()
     response.status_code = answer.status
     response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(answer.getheaders())
+    response.headers = CaseInsensitiveDict(body.fields)
     response.request = request
     response.raw = body
     return response

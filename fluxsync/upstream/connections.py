@@ -22,7 +22,9 @@ class FinalResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """Read heads until one is final."""
         super().begin()
-        while self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+        while self.status < 200:
+            if self.status == http.client.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("101, which nobody asked for")
             vars(self)["headers"] = None  # as if nothing had been read yet
             super().begin()
 
@@ -44,7 +46,10 @@ class Connection(http.client.HTTPConnection):
         try:
             super().connect()
         except TimeoutError as e:
-            raise UpstreamTimeout(f"no connection to {self.host}:{self.port} in time") from e
+            raise UpstreamTimeout(
+                f"no connection to {self.host}:{self.port} in time "
+                "(gateway_upstream_connect_timeout_s)"
+            ) from e
         except OSError as e:
             raise UpstreamUnavailable(f"no connection to {self.host}:{self.port}: {e}") from e
 
@@ -88,15 +93,17 @@ class Pool:
 
         :raise UpstreamError: There's none to be had.
         """
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                break
+        while (connection := self._pop()) is not None:
             if not connection.is_stale():
                 return connection
             connection.close()
         return self.open()
+
+    def _pop(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def open(self) -> Connection:
         """Return a new connection."""
@@ -120,5 +127,5 @@ class Pool:
 
     def close(self) -> None:
         """Close all idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        while (connection := self._pop()) is not None:
+            connection.close()

@@ -53,7 +53,10 @@ def open_websocket(
     try:
         sock = socket.create_connection(address, timeout=connect_timeout)
     except TimeoutError as e:
-        raise UpstreamTimeout(f"no connection to {address[0]}:{address[1]} in time") from e
+        raise UpstreamTimeout(
+            f"no connection to {address[0]}:{address[1]} in time "
+            "(gateway_upstream_connect_timeout_s)"
+        ) from e
     except OSError as e:
         raise UpstreamUnavailable(f"no connection to {address[0]}:{address[1]}: {e}") from e
     try:
@@ -70,7 +73,9 @@ def open_websocket(
             return opened
         return Refused(answer, _read_refusal(sock, answer, rest))
     except TimeoutError as e:
-        raise UpstreamTimeout("Streamlit did not answer the WebSocket handshake in time") from e
+        raise UpstreamTimeout(
+            "Streamlit did not answer the WebSocket handshake in time (gateway_ws_open_timeout_s)"
+        ) from e
     except OSError as e:
         raise UpstreamProtocolError(f"Streamlit broke off the WebSocket handshake: {e!r}") from e
     finally:

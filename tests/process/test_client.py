@@ -13,8 +13,7 @@ import pytest
 
 from fluxsync.exceptions import SupervisorError
 from fluxsync.process import client as module
-from fluxsync.process import launch
-from fluxsync.process import wire
+from fluxsync.process import launch, wire
 from fluxsync.process.client import SupervisorClient
 from fluxsync.process.launch import ask, connect
 from fluxsync.process.lifetime import Anchor

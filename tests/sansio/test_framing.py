@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.sansio.framing import Framing, request_framing
+from fluxsync.sansio.framing import Framing, check_response, request_framing
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from fluxsync.sansio.framing import Framing, request_framing
         pytest.param("0", "", Framing(length=0), False, id="empty body"),
         pytest.param("007", "", Framing(length=7), True, id="length"),
         pytest.param("", "chunked", Framing(chunked=True), True, id="chunked"),
-        pytest.param("5", "gzip, chunked", Framing(chunked=True), True, id="both"),
+        pytest.param("5", " Chunked ", Framing(chunked=True), True, id="both"),
     ],
 )
 def test_request_framing(length: str, encoding: str, expected: Framing, has_body: bool) -> None:
@@ -27,6 +27,44 @@ def test_request_framing(length: str, encoding: str, expected: Framing, has_body
 def test_chunked_body_that_cannot_be_read() -> None:
     with pytest.raises(ValueError, match="does not pass chunked"):
         request_framing("", "chunked", input_terminated=False)
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, chunked", "identity", "xchunked"])
+def test_coding_that_cannot_be_passed_on(coding: str) -> None:
+    """Without the field, the body would be something else than it was."""
+    with pytest.raises(ValueError, match="is not supported"):
+        request_framing("", coding, input_terminated=True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([], id="neither"),
+        pytest.param([("Content-Length", "5")], id="length"),
+        pytest.param([("Content-Length", "5 \t")], id="white space"),
+        pytest.param([("transfer-encoding", "Chunked")], id="chunked"),
+        pytest.param([("Content-Length", "5"), ("Transfer-Encoding", "chunked")], id="both"),
+    ],
+)
+def test_response_with_one_end(fields: list[tuple[str, str]]) -> None:
+    check_response(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([("Content-Length", "-5")], id="negative"),
+        pytest.param([("Content-Length", "+5")], id="sign"),
+        pytest.param([("Content-Length", "1_0")], id="underscore"),
+        pytest.param([("Content-Length", "5, 5")], id="list"),
+        pytest.param([("Content-Length", "5"), ("content-length", "7")], id="two lengths"),
+        pytest.param([("Transfer-Encoding", "gzip, chunked")], id="coding"),
+        pytest.param([("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "gzip")], id="two"),
+    ],
+)
+def test_response_without_a_certain_end(fields: list[tuple[str, str]]) -> None:
+    with pytest.raises(ValueError, match=r"Content-Length|transfer coding"):
+        check_response(fields)
 
 
 @pytest.mark.parametrize(

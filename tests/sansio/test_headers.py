@@ -43,6 +43,25 @@ def test_get(name: str, value: str) -> None:
     assert _headers.get(headers, name) == value
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param([], True, id="none"),
+        pytest.param([("X-A", "b\tc \xe9\x85"), ("!#$%&'*+-.^_`|~1a", "")], True, id="odd"),
+        pytest.param([("X-A", "b\r\n c")], False, id="folded"),
+        pytest.param([("X-A", "b\nX-C: d")], False, id="LF"),
+        pytest.param([("X-A", "b\rX-C: d")], False, id="CR"),
+        pytest.param([("X-A", "b\0")], False, id="NUL"),
+        pytest.param([("X-A", "\x7f")], False, id="DEL"),
+        pytest.param([("X A", "b")], False, id="space in a name"),
+        pytest.param([("X-A", "b"), ("X(A)", "b")], False, id="parentheses in a name"),
+        pytest.param([("X-\xe9", "b")], False, id="name over 0x7f"),
+    ],
+)
+def test_are_wellformed(fields: list[tuple[str, str]], expected: bool) -> None:
+    assert _headers.are_wellformed(fields) is expected
+
+
 def test_end_to_end() -> None:
     headers = [
         ("Connection", "close, X-Private"),

@@ -42,6 +42,7 @@ TRICKY = st.lists(st.sampled_from(["/", ".", "%2e", "%2F", "%25", "a"])).map("".
         pytest.param("/\xe9?\xe9", Target("/%E9", "%E9"), id="bytes that aren't ASCII"),
         pytest.param("/a b?|%20", Target("/a%20b", "|%20"), id="only what must is encoded"),
         pytest.param("/\x7f", Target("/%7F"), id="control character"),
+        pytest.param("/a#b?c#d", Target("/a%23b", "c%23d"), id="no fragment"),
     ],
 )
 def test_parse_target(raw: str, target: Target) -> None:

@@ -24,6 +24,7 @@ Threads and exact bytes, no framework. Paths it knows, everything else is echoed
 ``/nothing``           the end of the connection instead of an answer
 ``/stale``             200 as on a kept connection, which then ends
 ``/sink``              reads the body in pieces, then 204; see :attr:`FakeStreamlit.sinks`
+``/refuse``            413 before the body is read, which never happens
 ``/_stcore/stream``    WebSocket: echo, and the commands of :class:`UpstreamSocket`
 =====================  =====================================================================
 """
@@ -323,6 +324,10 @@ class FakeStreamlit(Service):
             status, body = self.refusal
             self._receive_body(request, stream)
             send_response(stream, request, status, [], body)
+        elif request.path == "/refuse":
+            send_response(stream, request, 413, [], b"refused")
+            self.release.wait()
+            return False
         else:
             self._receive_body(request, stream)
             if not request.complete:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import queue
 import typing as t
 
 import pytest
@@ -212,6 +213,43 @@ def test_answer_before_the_body_has_ended(serve: Serve, adapters: Adapters) -> N
     assert read(response) == b"no"
 
 
+def test_answer_of_a_server_that_does_not_read_on(
+    adapter: GatewayAdapter, upstream: FakeStreamlit
+) -> None:
+    """It's passed on, and the connection is left with the rest of the body."""
+
+    def body() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 65536
+
+    request = GatewayRequest("POST", "/refuse", [("Host", "h")], body(), None)
+    response = adapter.send(request)
+
+    assert response.status_code == 413
+    assert read(response) == b"refused"
+    assert read(adapter.send(get("/status/200"))) == b"status"
+    assert [request.connection for request in upstream.requests] == [1, 2]
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 103 Early Hints\r\n\r\n", OK], ids=["103", "200"])
+def test_answer_that_does_not_refuse_the_body(
+    serve: Serve, adapters: Adapters, first: bytes
+) -> None:
+    size = 20_000_000
+    received: queue.Queue[int] = queue.Queue()
+
+    def handle(stream: Stream) -> None:
+        stream.read_until(b"\r\n\r\n")
+        stream.sock.sendall(first)
+        received.put(sum(map(len, stream.pieces(size))))
+        stream.sock.sendall(OK)
+
+    response = adapters(serve(handle)).send(post(pattern(size), size))
+
+    assert (response.status_code, read(response)) == (200, b"ok")
+    assert received.get(timeout=10) == size
+
+
 def ended(stream: Stream) -> None:
     """End a connection after one answer, as soon as the next request is there."""
     answering(OK)(stream)
@@ -268,6 +306,13 @@ def test_new_connection_that_closes_is_not_tried_again(
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", id="another protocol"),
         pytest.param(b"HTTP/1.1 abc\r\n\r\n", id="no status"),
         pytest.param(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", id="long line"),
+        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", id="switch nobody asked for"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok", id="negative length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok", id="two lengths"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok", id="coding"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", id="folded line"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", id="NUL"),
+        pytest.param(b"HTTP/1.1 200 \1\r\n\r\n", id="control character in the reason"),
     ],
 )
 def test_answer_that_is_none(serve: Serve, adapters: Adapters, answer: bytes) -> None:
@@ -320,7 +365,7 @@ def test_nobody_there(refused: tuple[str, int], adapters: Adapters) -> None:
 
 
 def test_silence(silent: tuple[str, int], adapters: Adapters) -> None:
-    with pytest.raises(UpstreamTimeout, match="did not answer in time"):
+    with pytest.raises(UpstreamTimeout, match="gateway_upstream_read_timeout_s"):
         adapters(silent, read_timeout=0.05).send(get("/"))
 
 
@@ -328,7 +373,7 @@ def test_silence_within_a_body(adapters: Adapters, upstream: FakeStreamlit) -> N
     adapter = adapters(("127.0.0.1", upstream.port), read_timeout=0.2)
     response = adapter.send(get("/gated/1"))
 
-    with pytest.raises(UpstreamTimeout, match="fell silent"):
+    with pytest.raises(UpstreamTimeout, match=r"fell silent .*gateway_upstream_read_timeout_s"):
         read(response)
     response.raw.close()
 

@@ -138,7 +138,7 @@ def test_refused(refused: tuple[str, int]) -> None:
 
 
 def test_too_slow(full: tuple[str, int]) -> None:
-    with pytest.raises(UpstreamTimeout, match=r"no connection to .* in time"):
+    with pytest.raises(UpstreamTimeout, match="gateway_upstream_connect_timeout_s"):
         pool(full, timeout=0.05).take()
 
 
