@@ -86,11 +86,11 @@ class Gateway:
 
     def _api_environ(self, request: Request) -> WSGIEnvironment:
         """Return the environ for the API: its mount, the truth about the client."""
-        mount = self._settings.api_mount_path
+        mount, extra = self._settings.api_mount_path, self._settings.identity_headers
         environ = {
             key: value
             for key, value in request.environ.items()
-            if not (key.startswith("HTTP_") and self._is_lie(key, request))
+            if not (key.startswith("HTTP_") and forwarding.is_lie(key[5:], request.client, extra))
         }
         environ["SCRIPT_NAME"] = request.root + mount
         environ["PATH_INFO"] = request.path[len(mount) :]
@@ -100,12 +100,6 @@ class Gateway:
             environ["HTTP_HOST"] = request.client.host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
         return environ
-
-    def _is_lie(self, key: str, request: Request) -> bool:
-        name = key[5:].replace("_", "-").lower()
-        if request.client.via_trusted:
-            return name.startswith(forwarding.OWN_PREFIX)
-        return forwarding.is_claim(name, self._settings.identity_headers)
 
     def _refuse(
         self, environ: WSGIEnvironment, detail: str, start_response: StartResponse

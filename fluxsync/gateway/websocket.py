@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ..bridges import sockets
@@ -40,8 +41,14 @@ class WebSocketProxy:
         self._settings = settings
         self._supervisor = supervisor
         self._allowed = allowed_origins(settings)
-        #: Relays what can't be handed over, in a thread of this process.
-        self._local = Relay()
+
+    @functools.cached_property
+    def _local(self) -> Relay:
+        """Relays what can't be handed over, in a thread of this process.
+
+        Made when it's needed: before a fork, gevent has yet to patch what locks are.
+        """
+        return Relay()
 
     def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Open a client's WebSocket, or pass Streamlit's refusal on.

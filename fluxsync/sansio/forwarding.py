@@ -126,13 +126,17 @@ class Client:
     via_trusted: bool
 
 
+def _folded(name: str) -> str:
+    # WSGI has one name for both: SM_USER and SM-USER are HTTP_SM_USER.
+    return name.lower().replace("_", "-")
+
+
 def is_claim(name: str, extra: t.Collection[str] = ()) -> bool:
     """Whether a header field is believed only from trusted proxies.
 
     :param extra: More names from the settings, in lower case and with ``-`` for ``_``.
     """
-    # WSGI has one name for both: SM_USER and SM-USER are HTTP_SM_USER.
-    name = name.lower().replace("_", "-")
+    name = _folded(name)
     return (
         name in FORWARDING
         or name in IDENTITY
@@ -166,17 +170,17 @@ def resolve(peer: str, scheme: str, headers: Headers, networks: t.Collection[Net
         return Client(peer, scheme, host, (peer,) if peer else (), False)
     claimed = _headers.get(headers, "x-forwarded-for")
     chain = [_address(part.strip()) for part in claimed.split(",") if part.strip()] + [peer]
-    address = peer
+    address, proxies = peer, 0
     for hop in reversed(chain):
         address = hop
         if not is_trusted(hop, networks):
             break
-    # A list here means several proxies; the first entry is the one nearest to the client.
-    proto = _first(headers, "x-forwarded-proto").lower()
+        proxies += 1
+    proto = _nth_last(headers, "x-forwarded-proto", proxies).lower()
     return Client(
         address,
         _SCHEMES.get(proto, scheme),
-        _first(headers, "x-forwarded-host") or host,
+        _nth_last(headers, "x-forwarded-host", proxies) or host,
         tuple(chain),
         True,
     )
@@ -189,18 +193,32 @@ def _address(hop: str) -> str:
     return (address if with_port else hop).strip("[]")
 
 
-def _first(headers: Headers, name: str) -> str:
-    return _headers.get(headers, name).partition(",")[0].strip()
+def _nth_last(headers: Headers, name: str, proxies: int) -> str:
+    """Return what the trusted proxy nearest to the client has said.
+
+    Some proxies append to a list that the client may have begun; others replace it.
+    """
+    values = [value.strip() for value in _headers.get(headers, name).split(",")]
+    return values[max(0, len(values) - proxies)]
+
+
+def is_lie(name: str, client: Client, extra: t.Collection[str] = ()) -> bool:
+    """Whether a field is a claim of somebody who isn't believed.
+
+    :param extra: As for :func:`is_claim`.
+    """
+    if client.via_trusted:
+        return _folded(name).startswith(OWN_PREFIX)
+    return is_claim(name, extra)
 
 
 def believed(headers: Headers, client: Client, extra: t.Collection[str] = ()) -> Headers:
-    """Return the fields less the claims that nobody trusted made."""
-    own_or_replaced = (
-        (lambda name: name in REPLACED or name.startswith(OWN_PREFIX))
-        if client.via_trusted
-        else (lambda name: name in REPLACED or is_claim(name, extra))
-    )
-    return [(name, value) for name, value in headers if not own_or_replaced(name.lower())]
+    """Return the fields less the lies, and less what :func:`added` will say anew."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in REPLACED and not is_lie(name, client, extra)
+    ]
 
 
 def added(client: Client, root: str, request_id: str) -> Headers:

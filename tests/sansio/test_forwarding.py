@@ -96,6 +96,20 @@ def test_proxy_is_believed_as_far_as_trust_goes() -> None:
     )
 
 
+def test_list_that_the_client_began() -> None:
+    """What one trusted proxy has appended counts, not what came before."""
+    fields = [
+        ("Host", "inner"),
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("X-Forwarded-Host", "forged.example, app.example"),
+        ("X-Forwarded-Proto", "http, https"),
+    ]
+
+    client = forwarding.resolve("10.0.0.1", "http", fields, TRUSTED)
+
+    assert (client.host, client.scheme) == ("app.example", "https")
+
+
 @pytest.mark.parametrize(
     ("fields", "address", "scheme"),
     [
