@@ -65,7 +65,11 @@ class Gateway(Server):
         if upstream is not None:
             own["FLUXSYNC_STREAMLIT_UPSTREAM"] = upstream.url
         command = ("-m", "gunicorn", target, "--bind", "127.0.0.1:0", "-k", worker_class)
-        super().__init__(*PYTHON, *command, *ROOM[worker_class], *args, env={**own, **(env or {})})
+        # gunicorn 27.0 loses a signal to a worker that has no handlers yet, and then waits
+        # for that worker as long as this.
+        patience = ("--graceful-timeout", "3")
+        options = (*command, *ROOM[worker_class], *patience, *args)
+        super().__init__(*PYTHON, *options, env={**own, **(env or {})})
         self.worker_class = worker_class
         self.mount = mount
         self.port = 0
