@@ -7,7 +7,7 @@ import typing as t
 from ..sansio import forwarding
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange, LoggedBody
-from ..telemetry.context import ENVIRON_KEY, HEADER, accept_request_id, bind_request_id
+from ..telemetry.requestid import ENVIRON_KEY, HEADER, accept_request_id
 from . import health
 from .errors import Failure
 from .request import Request, RequestReader
@@ -53,7 +53,6 @@ class Gateway:
             request = self._reader.read(environ)
         except ValueError as e:
             return self._refuse(environ, str(e), start_response)
-        bind_request_id(request.request_id)
         respond = _recording(request.exchange, start_response)
         try:
             body = self._dispatch(request, respond)

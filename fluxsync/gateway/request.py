@@ -11,7 +11,7 @@ from ..sansio import balancing, forwarding, handshake, paths, rootpath, routing
 from ..sansio import headers as _headers
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange
-from ..telemetry.context import accept_request_id
+from ..telemetry.requestid import accept_request_id
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings

@@ -10,7 +10,7 @@ from ..bridges.relay import Relay, Session
 from ..exceptions import BridgeError, SupervisorError, UpstreamError
 from ..sansio import handshake, origins
 from ..sansio import headers as _headers
-from ..telemetry.context import HEADER
+from ..telemetry.requestid import HEADER
 from ..upstream.websocket import Opened, Refused, open_websocket
 from .errors import TITLES, Failure, from_upstream, not_ready
 from .streamlit import allowed_origins, foreign_origin

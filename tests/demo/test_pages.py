@@ -84,7 +84,7 @@ def test_home_for_one_station(client: ApiClient) -> None:
     test.button_group(key="stations").set_value(["university"])
     test.button_group(key="per").set_value("month")
 
-    run(test)
+    assert run(test).get("vega_lite_chart")
 
 
 def test_home_without_stations(client: ApiClient) -> None:

@@ -87,5 +87,5 @@ def test_no_secret_survives_in_a_text(before: str, after: str, text: str) -> Non
 @pytest.mark.parametrize("text", ["token-", "token", "a-", "a", "a://", "=", "'", "bearer "])
 def test_time_is_no_weapon(text: str) -> None:
     """Clients choose what's redacted; the time has to grow with its length, not its square."""
-    redact_query(text * 50_000)
-    redact_text(text * 50_000)
+    assert redact_query(text * 50_000)
+    assert redact_text(text * 50_000)

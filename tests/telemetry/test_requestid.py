@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import contextvars
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.telemetry.context import accept_request_id, bind_request_id, current_request_id
+from fluxsync.telemetry.requestid import accept_request_id
 
 
 @pytest.mark.parametrize("claimed", ["1", "a.b-c_d~e:f/g+h=", "x" * 128])
@@ -29,12 +28,3 @@ def test_an_id_is_fit_for_logs_and_headers(claimed: str) -> None:
 
     assert 1 <= len(request_id) <= 128
     assert set(request_id) <= {*string.ascii_letters, *string.digits, *"._~:/+=-"}
-
-
-def test_each_context_has_its_own_id() -> None:
-    def bind() -> str:
-        bind_request_id("1")
-        return current_request_id()
-
-    assert contextvars.copy_context().run(bind) == "1"
-    assert current_request_id() == ""
