@@ -54,7 +54,7 @@ def run(settings: FluxSyncSettings) -> int:
         application = _load(reloader)
     else:
         base_directory(settings.state_dir)
-        check_address(settings.gateway_host, settings.gateway_port)
+        check_address(settings)
         os.environ[_RELOADER] = str(os.getpid())
     try:
         run_simple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -103,7 +104,7 @@ def run(settings: FluxSyncSettings) -> int:
     """
     base_directory(settings.state_dir)
     if _INHERITED not in os.environ:
-        check_address(settings.gateway_host, settings.gateway_port)
+        check_address(settings)
     logging.getLogger("gunicorn.error").addFilter(_is_news)
     status, master = 0, os.getpid()
     try:
@@ -146,28 +147,30 @@ def own_states(settings: FluxSyncSettings) -> list[StateDirectory]:
     return found
 
 
-def check_address(host: str, port: int) -> None:
-    """Make sure that a server can listen there.
+def check_address(settings: FluxSyncSettings) -> None:
+    """Make sure that a server can listen where the settings say.
 
     :raise ConfigError: It can't.
     """
+    host, port = settings.gateway_host, settings.gateway_port
+    name, expected = "gateway_port", ""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if sys.platform != "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except PermissionError as e:
+        return
+    except PermissionError:
         expected = "a port from 1024 on, as lower ones need privileges"
-        raise ConfigError("gateway_port", port, source="settings", expected=expected) from e
-    except socket.gaierror as e:
-        expected = f"an address of this machine ({e.strerror})"
-        raise ConfigError("gateway_host", host, source="settings", expected=expected) from e
     except OSError as e:
-        expected = f"a free port on {host} ({e.strerror}); choose another one with --port"
-        raise ConfigError("gateway_port", port, source="settings", expected=expected) from e
+        if isinstance(e, socket.gaierror) or e.errno == errno.EADDRNOTAVAIL:
+            name, expected = "gateway_host", f"an address of this machine ({e.strerror})"
+        else:
+            expected = f"a free port on {host} ({e.strerror}); choose another one with --port"
+    value = getattr(settings, name)
+    raise ConfigError(name, value, source=settings.source(name), expected=expected)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -206,7 +206,7 @@ def test_port_is_taken(serve: StartServer) -> None:
         serve(server)
         assert server.wait() == 2
         assert server.lines == [
-            f"Error: gateway_port={port} from settings: expected a free port on 127.0.0.1 "
+            f"Error: gateway_port={port} from command line: expected a free port on 127.0.0.1 "
             "(Address already in use); choose another one with --port"
         ]
         with pytest.raises(BlockingIOError):
