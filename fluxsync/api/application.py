@@ -13,6 +13,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.models.server import Server
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 if t.TYPE_CHECKING:
     from werkzeug.sansio.response import Response as SansIOResponse
@@ -67,17 +68,12 @@ def problem(
     status: int, detail: str | None = None, errors: list[dict[str, t.Any]] | None = None
 ) -> flask.Response:
     """Return an error response."""
-    content = Problem(title=_title(status), status=status, detail=detail, errors=errors)
+    content = Problem(
+        title=HTTP_STATUS_CODES.get(status, "Error"), status=status, detail=detail, errors=errors
+    )
     response = flask.make_response(content.model_dump_json(exclude_none=True), status)
     response.content_type = "application/problem+json"
     return response
-
-
-def _title(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
 
 
 def _http_error(error: HTTPException) -> SansIOResponse | flask.Response:
