@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from http import HTTPStatus
 
 import flask
 import flask_openapi3_redoc.plugins
@@ -43,7 +42,7 @@ def create_api(title: str, mount: str) -> OpenAPI:
         info=Info(title=title, version="1.0.0"),
         # Relative to /openapi.json, so that it's right under any prefix.
         servers=[Server(url=f"../{mount.rpartition('/')[2]}")],
-        responses={HTTPStatus.UNPROCESSABLE_ENTITY: Problem},
+        responses={422: Problem},
         validation_error_callback=_invalid,
         doc_ui=False,
         static_folder=None,
