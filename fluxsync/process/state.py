@@ -135,7 +135,11 @@ def _default_base() -> pathlib.Path:
 
 def all_states(base: pathlib.Path) -> list[StateDirectory]:
     """Return the state directories of this user, in the order of their names."""
-    return [StateDirectory(base, path.name) for path in sorted(base.iterdir()) if path.is_dir()]
+    try:
+        paths = sorted(base.iterdir())
+    except FileNotFoundError:
+        return []  # the last supervisor has just removed it
+    return [StateDirectory(base, path.name) for path in paths if path.is_dir()]
 
 
 def remove_stale(base: pathlib.Path) -> None:

@@ -176,3 +176,8 @@ def test_path_that_is_too_long(unit: str) -> None:
     StateDirectory(Path(fits), "k")
     with pytest.raises(ConfigError, match="a shorter path, as a socket's has 103 bytes at most"):
         StateDirectory(Path(fits + unit), "k")
+
+
+def test_base_that_has_just_been_removed(tmp_path: Path) -> None:
+    """The last supervisor takes it away while a command is about to look."""
+    assert all_states(tmp_path / "gone") == []
