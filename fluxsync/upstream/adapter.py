@@ -248,12 +248,11 @@ def _send_body(sock: socket.socket, pieces: Iterable[bytes]) -> bool:
     then waits for a reader that never comes, with the answer unread.
     """
     timeout = sock.gettimeout()
-    wanted = select.POLLIN | select.POLLOUT
+    poller = select.poll()
+    poller.register(sock, select.POLLIN | select.POLLOUT)
     for piece in pieces:
         left = memoryview(piece)
         while left:
-            poller = select.poll()
-            poller.register(sock, wanted)
             ready = poller.poll(None if timeout is None else timeout * 1000)
             if not ready:
                 raise TimeoutError
@@ -261,7 +260,7 @@ def _send_body(sock: socket.socket, pieces: Iterable[bytes]) -> bool:
                 left = left[sock.send(left) :]
             elif sock.recv(10, socket.MSG_PEEK)[9:] in (b"1", b"2"):
                 # By its status it's no refusal: the server is only slow.
-                wanted = select.POLLOUT
+                poller.modify(sock, select.POLLOUT)
             else:
                 return False
     return True

@@ -29,6 +29,26 @@ class FinalResponse(http.client.HTTPResponse):
             super().begin()
 
 
+def open_socket(address: tuple[str, int], timeout: float | None) -> socket.socket:
+    """Connect to Streamlit.
+
+    :param timeout: Seconds; ``None`` is no limit. It's the socket's afterwards, too.
+    :raise UpstreamTimeout: It takes longer.
+    :raise UpstreamUnavailable: It's refused.
+    """
+    name = f"{address[0]}:{address[1]}"
+    try:
+        sock = socket.create_connection(address, timeout=timeout)
+    except TimeoutError as e:
+        raise UpstreamTimeout(
+            f"no connection to {name} in time (gateway_upstream_connect_timeout_s)"
+        ) from e
+    except OSError as e:
+        raise UpstreamUnavailable(f"no connection to {name}: {e}") from e
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
 class Connection(http.client.HTTPConnection):
     """An HTTP/1.1 connection to Streamlit."""
 
@@ -43,15 +63,7 @@ class Connection(http.client.HTTPConnection):
         :raise UpstreamTimeout: It takes longer than the connect timeout.
         :raise UpstreamUnavailable: It is refused.
         """
-        try:
-            super().connect()
-        except TimeoutError as e:
-            raise UpstreamTimeout(
-                f"no connection to {self.host}:{self.port} in time "
-                "(gateway_upstream_connect_timeout_s)"
-            ) from e
-        except OSError as e:
-            raise UpstreamUnavailable(f"no connection to {self.host}:{self.port}: {e}") from e
+        self.sock = open_socket((self.host, self.port), self.timeout)
 
     def is_stale(self) -> bool:
         """Whether the other side has closed it, or sent what nobody asked for."""
@@ -109,7 +121,6 @@ class Pool:
         """Return a new connection."""
         connection = Connection(self.host, self.port, timeout=self._connect_timeout)
         connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock.settimeout(self._read_timeout)
         return connection
 

@@ -6,9 +6,10 @@ import socket
 import time
 import typing as t
 
-from ..exceptions import UpstreamProtocolError, UpstreamTimeout, UpstreamUnavailable
+from ..exceptions import UpstreamProtocolError, UpstreamTimeout
 from ..sansio import handshake
 from ..sansio import headers as _headers
+from .connections import open_socket
 
 if t.TYPE_CHECKING:
     from ..typing import Headers
@@ -50,17 +51,8 @@ def open_websocket(
     :param open_timeout: Seconds for the answer's head, all in all; ``None`` is no limit.
     :raise UpstreamError: There is no answer, or one that isn't valid.
     """
+    sock = open_socket(address, connect_timeout)
     try:
-        sock = socket.create_connection(address, timeout=connect_timeout)
-    except TimeoutError as e:
-        raise UpstreamTimeout(
-            f"no connection to {address[0]}:{address[1]} in time "
-            "(gateway_upstream_connect_timeout_s)"
-        ) from e
-    except OSError as e:
-        raise UpstreamUnavailable(f"no connection to {address[0]}:{address[1]}: {e}") from e
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         deadline = None if open_timeout is None else time.monotonic() + open_timeout
         sock.settimeout(open_timeout)
         sock.sendall(handshake.upstream_request(target, host, headers))
