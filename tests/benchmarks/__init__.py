@@ -1,0 +1,1 @@
+"""fluxsync measured against its peers: ``python -m tests.benchmarks``."""
