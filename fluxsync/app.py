@@ -6,7 +6,8 @@ import threading
 import typing as t
 
 from .api.application import create_api
-from .bridges.host import Host, call_in_workers, defer_accept, find_host
+from .bridges.host import Host, call_in_workers, find_host
+from .bridges.stalls import prevent_stalls
 from .config import FluxSyncSettings
 from .config.target import find_target
 from .exceptions import TargetError
@@ -138,11 +139,15 @@ class FluxSync:
             gateway = self._get_gateway(host)
         except TargetError:
             return
-        if host.forks_later:
-            call_in_workers(host.anchor, gateway.start)
-        else:
-            defer_accept(host.listeners)
+
+        def start(worker: t.Any) -> None:
+            prevent_stalls(worker, self.settings.gateway_client_header_timeout_s)
             gateway.start()
+
+        if host.forks_later:
+            call_in_workers(host.anchor, start)
+        else:
+            start(host.worker)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""

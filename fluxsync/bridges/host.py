@@ -5,18 +5,13 @@ The supervisor lives as long as its *anchor*: the process whose end is the serve
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import socket
 import sys
 import typing as t
 
 if t.TYPE_CHECKING:
     import types
-
-#: How long a connection that sends nothing waits outside. tcp(7): it's accepted then.
-_DEFER_SECONDS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +26,8 @@ class Host:
     url: str = ""
     #: What the server was told to load, if that can be known.
     target: str = ""
-    #: gunicorn's listeners, where this is one of its workers.
-    listeners: tuple[t.Any, ...] = ()
+    #: gunicorn's own object, where this is one of its workers.
+    worker: t.Any = None
 
     @property
     def forks_later(self) -> bool:
@@ -49,9 +44,8 @@ def find_host() -> Host:
     worker, arbiter = _gunicorn(sys._getframe())
     if worker is not None:
         # Not getppid(): that's another process already if the master was just killed.
-        listeners = tuple(worker.sockets)
-        url, target = _gunicorn_url(listeners), _gunicorn_target(worker)
-        return Host("gunicorn worker", worker.ppid, url, target, listeners)
+        url, target = _gunicorn_url(worker.sockets), _gunicorn_target(worker)
+        return Host("gunicorn worker", worker.ppid, url, target, worker)
     if arbiter is not None:
         url = next(filter(None, map(listener_url, arbiter.cfg.address)), "")
         return Host("gunicorn master", os.getpid(), url, _gunicorn_target(arbiter))
@@ -75,27 +69,8 @@ def _gunicorn(frame: types.FrameType | None) -> tuple[t.Any, t.Any]:
     return None, None
 
 
-def defer_accept(listeners: t.Iterable[t.Any]) -> None:
-    """Have gunicorn accept only connections that have sent something.
-
-    Browsers open connections ahead of need. One of these holds a sync worker until it's
-    killed for being late, and four hold as many threads of gthread for 5 s (gunicorn 27.0).
-    The option belongs to the listening socket, so it holds for all workers.
-    """
-    option = getattr(socket, "TCP_DEFER_ACCEPT", None)
-    if option is None:
-        return  # not on Linux
-    for listener in listeners:
-        sock = getattr(listener, "sock", listener)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, option, _DEFER_SECONDS)
-
-
-def call_in_workers(master: int, call: t.Callable[[], None]) -> None:
+def call_in_workers(master: int, call: t.Callable[[t.Any], None]) -> None:
     """Have each of gunicorn's workers call something right before it serves.
-
-    It also defers what they accept.
 
     For ``--preload``: the application is loaded in the master, where no thread may be, and
     not again in the workers. At the fork itself it would be too early, as gevent's worker
@@ -103,18 +78,18 @@ def call_in_workers(master: int, call: t.Callable[[], None]) -> None:
     execute a new master.
 
     :param master: Process id of this process, the master.
+    :param call: Gets gunicorn's worker object.
     """
 
     def prepare() -> None:
         worker = _forked_worker(sys._getframe()) if os.getppid() == master else None
         if worker is None:
             return  # a fork for something else; if not, the first request calls
-        run = worker.run
 
         def call_and_run() -> None:
-            defer_accept(worker.sockets)
-            call()
-            run()
+            del worker.run  # the class's own is back, unless the call replaces it
+            call(worker)
+            worker.run()
 
         worker.run = call_and_run
 

@@ -5,21 +5,29 @@ Belongs to the relay's thread, which alone calls in here.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import logging
 import os
-import socket
 import time
 import typing as t
 
 from ..sansio import closecodes, frames
+from ..sansio.keepalive import Action, Keepalive, Seen
+from .polling import READ
+from .sides import Side
 
-#: So much unsent makes the other side wait.
-HIGH_WATER = 256 * 1024
-#: When it's sent down to here, the other side goes on.
-LOW_WATER = 64 * 1024
-#: How long, in seconds, a peer may keep its side open after the other has closed.
-LINGER = 10.0
+if t.TYPE_CHECKING:
+    import socket
+
+    from .limits import Limits
+    from .loop import Loop
+    from .polling import Connection
+
+logger = logging.getLogger("fluxsync.websocket")
+
+#: How long, in seconds, Streamlit may take to answer a close frame that was sent in the
+#: client's place, before the client gets one from here.
+_ANSWER = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,156 +39,226 @@ class Session:
     replica: str
     client: str = ""
     path: str = ""
-
-
-class Side:
-    """One end of a WebSocket."""
-
-    __slots__ = (
-        "ended",
-        "eof",
-        "events",
-        "link",
-        "muted",
-        "name",
-        "other",
-        "out",
-        "sock",
-        "tracker",
-    )
-
-    def __init__(self, sock: socket.socket, name: str, link: Link) -> None:
-        self.sock = sock
-        self.name = name
-        self.link = link
-        self.other: Side
-        #: Follows what this side says.
-        self.tracker = frames.FrameTracker()
-        #: Waits to be written to this side.
-        self.out = bytearray()
-        #: It has closed its direction.
-        self.eof = False
-        #: What it still says is thrown away: fluxsync has spoken its last word in its place.
-        self.muted = False
-        #: The direction towards it was closed.
-        self.ended = False
-        #: What the selector waits for.
-        self.events = 0
-
-    def receive(self, buffer: memoryview) -> None:
-        """Read once, and pass it to the other side."""
-        try:
-            size = self.sock.recv_into(buffer)
-        except BlockingIOError:
-            return
-        except OSError as e:
-            self._break(e)
-            return
-        if not size:
-            self.eof = True
-            self.link.end_of(self)
-        elif not self.muted:
-            data = buffer[:size]
-            self.tracker.feed(data)
-            self.other.send(data)
-
-    def send(self, data: bytes | memoryview) -> None:
-        """Write to this side, now or as soon as it takes more."""
-        if self.ended:
-            return
-        if not self.out and data:
-            data = data[self._write(data) :]
-        if not self.ended:
-            self.out += data
-
-    def flush(self) -> None:
-        """Write what is waiting, as much as it takes."""
-        del self.out[: self._write(self.out)]
-
-    def _write(self, data: bytes | bytearray | memoryview) -> int:
-        try:
-            return self.sock.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError as e:
-            self._break(e)
-            return 0
-
-    def _break(self, error: OSError) -> None:
-        """The connection is broken: this side has ended, and takes nothing more."""
-        self.link.error = self.link.error or f"{self.name}: {error.strerror or error!r}"
-        self.eof = self.ended = True
-        self.out.clear()
-        self.link.end_of(self)
-
-    def may_read(self, reading: bool) -> bool:
-        """Whether to read on: a slow reader on the other side makes this one wait."""
-        return not self.eof and len(self.other.out) <= (HIGH_WATER if reading else LOW_WATER)
-
-    def end(self) -> None:
-        """Close the direction towards this side, once nothing waits for it any more."""
-        if not self.ended and not self.out and (self.other.eof or self.other.muted):
-            self.ended = True
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_WR)
+    #: ``Sec-WebSocket-Extensions`` of the 101.
+    extensions: str = ""
 
 
 class Link:
-    """The two ends of a WebSocket."""
+    """The two ends of a WebSocket.
 
-    __slots__ = ("client", "closing", "deadline", "error", "session", "started", "upstream")
+    :param loop: Whose thread this belongs to.
+    :param over: Called once both ends are closed.
+    """
 
-    def __init__(self, session: Session, client: socket.socket, upstream: socket.socket) -> None:
+    __slots__ = (
+        "_answer_by",
+        "_deadline",
+        "_keepalive",
+        "_over",
+        "client",
+        "closing",
+        "error",
+        "limits",
+        "loop",
+        "refused",
+        "session",
+        "started",
+        "unsettled",
+        "upstream",
+    )
+
+    def __init__(
+        self,
+        loop: Loop,
+        session: Session,
+        limits: Limits,
+        sockets: tuple[Connection, socket.socket],
+        over: t.Callable[[Link], None],
+    ) -> None:
+        self.loop = loop
         self.session = session
-        self.client = Side(client, "client", self)
-        self.upstream = Side(upstream, "streamlit", self)
+        self.limits = limits
+        self._over = over
+        bits = frames.allowed_reserved_bits(session.extensions)
+        client, upstream = sockets
+        self.client = Side(
+            client,
+            "client",
+            self,
+            frames.FrameTracker(
+                masked=True,
+                reserved_bits=bits,
+                max_frame=limits.max_frame,
+                max_message=limits.max_message,
+            ),
+        )
+        self.upstream = Side(
+            upstream, "streamlit", self, frames.FrameTracker(masked=False, reserved_bits=bits)
+        )
         self.client.other, self.upstream.other = self.upstream, self.client
         self.started = time.monotonic()
-        #: When it's dropped, whatever is missing.
-        self.deadline: float | None = None
         #: What fluxsync itself has to say before the end.
         self.closing: closecodes.Close | None = None
+        #: What a side has said that it may not say.
+        self.refused: tuple[Side, closecodes.Close] | None = None
         #: What broke, if anything did.
         self.error = ""
+        #: Whether something has changed that :meth:`settle` has to look at.
+        self.unsettled = True
+        #: When it's dropped, whatever is missing.
+        self._deadline: float | None = None
+        #: When the client gets a close frame from here, if Streamlit's isn't there by then.
+        self._answer_by: float | None = None
+        self._keepalive = Keepalive(
+            limits.ping_interval, limits.ping_timeout, limits.idle_timeout, loop.now
+        )
 
     @property
     def sides(self) -> tuple[Side, Side]:
         """Both ends."""
         return self.client, self.upstream
 
-    @property
-    def is_over(self) -> bool:
-        """Whether both have closed, and have got everything."""
-        return all(side.eof and not side.other.out for side in self.sides)
+    def start(self, to_client: bytes, to_upstream: bytes) -> None:
+        """Send what goes first.
+
+        :param to_client: The 101, and what Streamlit sent right behind its own.
+        :param to_upstream: What the client sent before it saw the 101.
+        """
+        logger.info("websocket opened", extra=self.facts())
+        self.loop.add(self)
+        for side in self.sides:
+            # Only now, after the hand-over: O_NONBLOCK belongs to the open file, which the
+            # WSGI server had until then.
+            side.sock.setblocking(False)
+        self.client.ask_whether_alive()
+        # The 101 isn't a frame; what comes behind it is.
+        head, end, early = to_client.partition(b"\r\n\r\n")
+        self.client.send(head + end)
+        for side, data in ((self.upstream, early), (self.client, to_upstream)):
+            if data:
+                side.take(data)
+        self.settle()
 
     def end_of(self, side: Side) -> None:
         """Note that a side has closed its direction."""
         said = side.tracker.close or self.closing
         if side is self.upstream and not said and not self.client.eof:
-            # Streamlit is gone without a word: it crashed, or was restarted.
-            self.closing = closecodes.Close(closecodes.SERVICE_RESTART)
-        self.end_within(LINGER)
+            if self.refused is not None:
+                self.closing = self.refused[1]
+            else:
+                # Streamlit is gone without a word: it crashed, or was restarted.
+                self.closing = closecodes.Close(closecodes.SERVICE_RESTART)
+        self.expect_end()
 
-    def end_within(self, seconds: float) -> None:
-        """Have it dropped after a time, if it isn't over by then."""
-        deadline = time.monotonic() + seconds
-        self.deadline = min(self.deadline or deadline, deadline)
+    def expect_end(self) -> None:
+        """Note that a side has spoken its last word, or takes nothing more."""
+        self.unsettled = True
+        self._end_within(self.limits.close_timeout)
 
-    def say_goodbye(self) -> None:
-        """Put the close frame between two frames, in each direction where that's possible."""
-        if self.closing is None:
+    def refuse(self, side: Side, violation: closecodes.Close) -> None:
+        """End the WebSocket, as a side has said what it may not say."""
+        if self.refused is not None or self.closing is not None:
             return
-        if _may_close(self.upstream):
-            self._speak_for(self.upstream, frames.close_frame(self.closing))
-        if _may_close(self.client):
-            self._speak_for(self.client, frames.close_frame(self.closing, mask=os.urandom(4)))
+        self.refused = (side, violation)
+        self.unsettled = True
+        if side is self.upstream:
+            self.say_goodbye(violation, self.limits.close_timeout)
+            return
+        # Streamlit may still be answering what came before. Its own answer to the close
+        # frame comes behind that, and tells the client.
+        side.speak(frames.close_frame(violation, mask=os.urandom(4)))
+        self._answer_by = self.loop.now + _ANSWER
+        self._end_within(self.limits.close_timeout)
 
-    @staticmethod
-    def _speak_for(side: Side, frame: bytes) -> None:
-        side.tracker.feed(frame)
-        # RFC 6455 5.5.1: nothing may follow a close frame.
-        side.muted = True
-        side.other.send(frame)
+    def say_goodbye(self, close: closecodes.Close, grace: float) -> None:
+        """End the WebSocket with a close frame in each direction.
+
+        :param grace: Seconds after which it's dropped.
+        """
+        self.closing = self.closing or close
+        self.settle()
+        self._end_within(grace)
+
+    def settle(self) -> None:
+        """Do what follows from what has happened: say goodbye, wait for other events, end."""
+        self.unsettled = False
+        if self.closing is not None:
+            # Each close frame goes between two frames, as soon as that's possible.
+            if self.upstream.may_close:
+                self.upstream.speak(frames.close_frame(self.closing))
+            if self.client.may_close:
+                self.client.speak(frames.close_frame(self.closing, mask=os.urandom(4)))
+        for side in self.sides:
+            side.settle()
+        if all(side.eof and not side.other.out for side in self.sides):
+            self.drop()
+            return
+        for side in self.sides:
+            side.watch()
+        self.unsettled = self.closing is not None
+
+    def check(self, now: float) -> float | None:
+        """Do what is due: ping, give up, or end what is idle."""
+        deadline = self._deadline
+        if deadline is not None:
+            if now >= deadline:
+                self.drop("the other side did not close in time")
+                return None
+            if self._answer_by is not None and now >= self._answer_by:
+                self._answer_by = None
+                assert self.refused is not None
+                self.closing = self.refused[1]
+                self.settle()
+            return min(deadline, self._answer_by or deadline)
+        action = self._keepalive.due(now, self._seen())
+        if action is Action.PING:
+            self.client.send(frames.ping_frame())
+            self.settle()
+        elif action is Action.GIVE_UP:
+            self.drop("the client does not answer a ping")
+        elif action is Action.END_IDLE:
+            idle = closecodes.Close(closecodes.GOING_AWAY, "idle")
+            self.say_goodbye(idle, self.limits.close_timeout)
+        if self._deadline is not None:
+            return self._deadline
+        return self._keepalive.deadline(now, self._seen())
+
+    def _seen(self) -> Seen:
+        activity = 0
+        for side in self.sides:
+            tracker = side.tracker
+            activity += tracker.messages + (0 if tracker.at_boundary else tracker.bytes)
+        return Seen(
+            sent_at=self.client.sent_at,
+            moved_at=max(self.client.sent_at, self.upstream.sent_at),
+            received=self.client.tracker.bytes,
+            activity=activity,
+            busy=bool(self.client.out) or not self.upstream.tracker.at_boundary,
+            stuck=bool(self.client.out),
+            unread=not self.client.events & READ,
+        )
+
+    def _end_within(self, seconds: float) -> None:
+        deadline = self.loop.now + seconds
+        if self._deadline is None or deadline < self._deadline:
+            self._deadline = deadline
+            self.loop.look(self)
+
+    def fail(self, reason: str) -> None:
+        """End at once."""
+        self.drop(reason)
+
+    def drop(self, error: str = "") -> None:
+        """Close both ends."""
+        if self not in self.loop.tasks:
+            return
+        self.loop.remove(self)
+        self.unsettled = False
+        for side in self.sides:
+            side.close()
+        self.error = self.error or error
+        logger.info("websocket closed", extra={**self.facts(), **self.outcome()})
+        self._over(self)
 
     def facts(self) -> dict[str, object]:
         """Return what identifies it in logs."""
@@ -194,7 +272,9 @@ class Link:
     def outcome(self) -> dict[str, t.Any]:
         """Return how it ended, and what it has cost."""
         said = [side for side in self.sides if side.tracker.close is not None]
-        if self.closing is not None:
+        if self.refused is not None:
+            close, by = self.refused[1], "fluxsync"
+        elif self.closing is not None:
             close, by = self.closing, "fluxsync"
         elif said:
             # Either of them may have been first; the other repeats the code.
@@ -212,7 +292,3 @@ class Link:
             "messages_in": self.client.tracker.messages,
             "messages_out": self.upstream.tracker.messages,
         }
-
-
-def _may_close(side: Side) -> bool:
-    return side.tracker.close is None and side.tracker.at_boundary

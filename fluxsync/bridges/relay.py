@@ -1,59 +1,72 @@
-"""Relay open WebSockets: bytes from one socket to the other, all of them in one thread.
+"""Relay what needs no thread: open WebSockets, and slow uploads and downloads.
 
 Frames pass unchanged: masks, fragments, compression, pings, close codes and reasons. So
 the relay is exact, and as cheap as reading and writing. It follows the frames' boundaries
-only, to be able to say goodbye between two of them.
+only, to stop what is illegal, and to be able to speak between two of them.
 """
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import logging
-import selectors
-import socket
 import threading
-import time
 import typing as t
 
-from .links import Link, Session, Side
+from ..sansio import closecodes, relayed
+from ..sansio.admission import Admission, Full
+from .downloads import Download
+from .farewells import Farewell
+from .limits import Limits
+from .links import Link, Session
+from .loop import Loop
+from .uploads import Upload
 
 if t.TYPE_CHECKING:
-    from ..sansio import closecodes
+    import socket
+
+    from .downloads import Over, Source
+    from .polling import Connection
+    from .uploads import Answered
 
 __all__ = ["Relay", "Session"]
 
 logger = logging.getLogger("fluxsync.websocket")
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-
-#: What one read takes at most. Large frames pass in few system calls.
-_READ_SIZE = 256 * 1024
+#: Seconds after which a client that was refused may try again.
+RETRY_AFTER = 10
 
 
 class Relay:
-    """Relays all WebSockets of a process.
+    """Relays all WebSockets of a process, and what else is handed over.
 
     The public methods may be called from any thread. The relay's own thread starts with the
-    first WebSocket, never before a fork.
+    first connection, never before a fork.
+
+    :param on_full: Called in that thread whenever it's others who would be refused.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: collections.deque[t.Callable[[], None]] = collections.deque()
+    def __init__(
+        self, limits: Limits | None = None, on_full: t.Callable[[], None] | None = None
+    ) -> None:
+        self._loop = Loop("fluxsync-relay")
         self._links: set[Link] = set()
-        #: Those that have a deadline.
-        self._ending: set[Link] = set()
-        self._thread: threading.Thread | None = None
-        self._selector: selectors.BaseSelector
-        self._wake: tuple[socket.socket, socket.socket]
-        self._stopped = False
-        self._buffer = memoryview(bytearray(_READ_SIZE))
+        self._transfers = 0
+        self._on_full = on_full
+        #: Set when no WebSocket is left, if somebody waits for that.
+        self._emptied: threading.Event | None = None
+        #: Who would be refused now.
+        self.full = Full()
+        self._admission = Admission(0, 0)
+        self._set(limits or Limits())
+
+    def configure(self, limits: Limits) -> None:
+        """Treat the connections that come from now on like this."""
+        self._loop.call(lambda: self._set(limits))
 
     def add(
         self,
         session: Session,
-        client: socket.socket,
+        client: Connection,
         upstream: socket.socket,
         to_client: bytes,
         to_upstream: bytes,
@@ -63,14 +76,55 @@ class Relay:
         :param to_client: The 101, and what Streamlit sent right behind its own.
         :param to_upstream: What the client sent before it saw the 101.
         """
-        self._call(lambda: self._adopt(Link(session, client, upstream), to_client, to_upstream))
+        self._loop.call(lambda: self._adopt(session, (client, upstream), to_client, to_upstream))
+
+    def upload(
+        self,
+        context: relayed.Context,
+        sockets: tuple[socket.socket, socket.socket],
+        left: int,
+        first: bytes,
+        over: Answered,
+    ) -> None:
+        """Take over a request whose body is still to come.
+
+        :param sockets: The client's and Streamlit's.
+        :param left: How many bytes the client still has to send.
+        :param first: What Streamlit gets before: the request's head, and what has come.
+        :param over: Called at the end, in the relay's thread.
+        """
+
+        def start() -> None:
+            self._transfers += 1
+            ended = self._counted(over)
+            Upload(self._loop, self._limits, context, sockets, left, ended).start(first)
+
+        self._loop.call(start)
+
+    def download(
+        self, client: socket.socket, source: Source, left: int, first: bytes, over: Over
+    ) -> None:
+        """Take over a response of which the client hasn't taken everything.
+
+        :param source: Streamlit's connection, or a file.
+        :param left: How many bytes of the source are still to be sent.
+        :param first: What is to be sent before.
+        :param over: Called at the end, in the relay's thread.
+        """
+
+        def start() -> None:
+            self._transfers += 1
+            ended = self._counted(over)
+            Download(self._loop, self._limits, client, source, left, ended).start(first)
+
+        self._loop.call(start)
 
     def close_all(self, close: closecodes.Close, grace: float, replica: str | None = None) -> None:
         """Say goodbye on all WebSockets, or on those of one replica.
 
         :param grace: Seconds after which what is still open is dropped.
         """
-        self._call(lambda: self._close(close, grace, replica))
+        self._loop.call(lambda: self._close(close, grace, replica))
 
     def counts(self) -> dict[str, int]:
         """Return the number of open WebSockets of each replica."""
@@ -79,150 +133,99 @@ class Relay:
             counts[link.session.replica] += 1
         return dict(counts)
 
+    @property
+    def transfers(self) -> int:
+        """Number of uploads and downloads that go on."""
+        return self._transfers
+
     def stop(self, timeout: float | None = None) -> None:
         """Drop what is left and end the thread.
 
         :param timeout: Seconds to wait for the thread; ``None`` is no limit.
         """
-        thread = self._thread
-        if thread is not None:
-            self._call(self._stop)
-            thread.join(timeout)
+        self._loop.stop(timeout)
 
-    def _call(self, call: t.Callable[[], None]) -> None:
-        with self._lock:
-            self._calls.append(call)
-            if self._thread is None:
-                self._start()
-        with contextlib.suppress(OSError):  # full: it has enough reasons to wake up
-            self._wake[1].send(b"x")
+    def end(self, grace: float) -> None:
+        """Say goodbye on all WebSockets, and end the thread when that's done.
 
-    def _start(self) -> None:
-        assert self._lock.locked()
-        self._selector = selectors.DefaultSelector()
-        self._wake = socket.socketpair()
-        for end in self._wake:
-            end.setblocking(False)
-        self._selector.register(self._wake[0], _READ, None)
-        self._thread = threading.Thread(target=self._run, name="fluxsync-relay", daemon=True)
-        self._thread.start()
+        :param grace: Seconds that it may take.
+        """
+        self.close_all(closecodes.Close(closecodes.GOING_AWAY), grace)
+        # The thread runs the calls in their order.
+        ended = threading.Event()
+        self._loop.call(lambda: self._when_empty(ended))
+        ended.wait(2 * grace)
+        self.stop(grace)
 
     # From here on: the relay's thread.
 
-    def _run(self) -> None:
-        while not self._stopped:
-            for key, events in self._selector.select(self._timeout()):
-                if key.data is None:
-                    self._take_calls()
-                else:
-                    self._handle(key.data, events)
-            self._drop_overdue()
-        for link in tuple(self._links):
-            self._drop(link, "stopped")
-        self._selector.close()
-        for end in self._wake:
-            end.close()
+    def _when_empty(self, ended: threading.Event) -> None:
+        """Tell when no WebSocket is left."""
+        self._emptied = ended
+        if not self._links:
+            ended.set()
 
-    def _take_calls(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._wake[0].recv(4096)
-        while self._calls:
-            try:
-                self._calls.popleft()()
-            except Exception:
-                # One connection's trouble must not end all others.
-                logger.exception("relay call failed")
+    def _set(self, limits: Limits) -> None:
+        self._limits = limits
+        self._admission.set_limits(limits.max_connections, limits.max_connections_per_client)
+        self._show_full()
 
-    def _stop(self) -> None:
-        self._stopped = True
-
-    def _adopt(self, link: Link, to_client: bytes, to_upstream: bytes) -> None:
+    def _adopt(
+        self,
+        session: Session,
+        sockets: tuple[Connection, socket.socket],
+        to_client: bytes,
+        to_upstream: bytes,
+    ) -> None:
+        reason = self._admission.admit(session.client)
+        if reason:
+            # Rarely: the worker that has opened it didn't know yet.
+            self._refuse(session, sockets, reason)
+            return
+        self._show_full()
+        link = Link(self._loop, session, self._limits, sockets, self._forget)
         self._links.add(link)
-        for side in link.sides:
-            # Only now, after the hand-over: O_NONBLOCK belongs to the open file, which the
-            # WSGI server had until then.
-            side.sock.setblocking(False)
-        # The 101 isn't a frame; what comes behind it is.
-        link.upstream.tracker.feed(to_client.partition(b"\r\n\r\n")[2])
-        link.client.tracker.feed(to_upstream)
-        logger.info("websocket opened", extra=link.facts())
-        with self._guard(link):
-            link.client.send(to_client)
-            link.upstream.send(to_upstream)
-            self._update(link)
-
-    def _handle(self, side: Side, events: int) -> None:
-        link = side.link
-        if link not in self._links:
-            return  # dropped by an earlier event of this round
-        with self._guard(link):
-            if events & _WRITE:
-                side.flush()
-            if events & _READ and not side.eof:
-                side.receive(self._buffer)
-            link.say_goodbye()
-            self._update(link)
-
-    @contextlib.contextmanager
-    def _guard(self, link: Link) -> t.Iterator[None]:
-        """Let trouble cost one connection, not all of them."""
         try:
-            yield
+            link.start(to_client, to_upstream)
         except Exception:
             logger.exception("relay failed", extra=link.facts())
-            self._drop(link, "internal error")
+            link.fail("internal error")
+
+    def _refuse(
+        self, session: Session, sockets: tuple[Connection, socket.socket], reason: str
+    ) -> None:
+        client, upstream = sockets
+        upstream.close()
+        logger.warning(
+            "websocket refused",
+            extra={"request_id": session.id, "client": session.client, "reason": reason},
+        )
+        extra = [f"Retry-After: {RETRY_AFTER}"]
+        last = relayed.error_response(503, "Service Unavailable", reason, extra)
+        Farewell(self._loop, client, last).start()
+
+    def _forget(self, link: Link) -> None:
+        self._links.discard(link)
+        if not self._links and self._emptied is not None:
+            self._emptied.set()
+        self._admission.leave(link.session.client)
+        self._show_full()
+
+    def _show_full(self) -> None:
+        full = self._admission.full()
+        if full != self.full:
+            self.full = full
+            if self._on_full is not None:
+                self._on_full()
 
     def _close(self, close: closecodes.Close, grace: float, replica: str | None) -> None:
         for link in tuple(self._links):
             if replica is None or link.session.replica == replica:
-                with self._guard(link):
-                    link.closing = link.closing or close
-                    link.end_within(grace)
-                    link.say_goodbye()
-                    self._update(link)
+                link.say_goodbye(close, grace)
 
-    def _update(self, link: Link) -> None:
-        """Wait for the events that matter now; finish what is over."""
-        for side in link.sides:
-            side.end()
-        if link.is_over:
-            self._drop(link)
-            return
-        if link.deadline is not None:
-            self._ending.add(link)
-        for side in link.sides:
-            reading = side.may_read(bool(side.events & _READ))
-            wanted = (_READ if reading else 0) | (_WRITE if side.out else 0)
-            if wanted == side.events:
-                continue
-            if not side.events:
-                self._selector.register(side.sock, wanted, side)
-            elif wanted:
-                self._selector.modify(side.sock, wanted, side)
-            else:
-                self._selector.unregister(side.sock)
-            side.events = wanted
+    def _counted(self, over: t.Callable[..., None]) -> t.Callable[..., None]:
+        def ended(*outcome: t.Any) -> None:
+            self._transfers -= 1
+            over(*outcome)
 
-    def _timeout(self) -> float | None:
-        if not self._ending:
-            return None
-        return max(0.0, min(link.deadline or 0.0 for link in self._ending) - time.monotonic())
-
-    def _drop_overdue(self) -> None:
-        now = time.monotonic()
-        for link in tuple(self._ending):
-            if (link.deadline or 0.0) <= now:
-                self._drop(link, "the other side did not close in time")
-
-    def _drop(self, link: Link, error: str = "") -> None:
-        if link not in self._links:
-            return
-        self._links.discard(link)
-        self._ending.discard(link)
-        for side in link.sides:
-            if side.events:
-                self._selector.unregister(side.sock)
-                side.events = 0
-            side.sock.close()
-        link.error = link.error or error
-        logger.info("websocket closed", extra={**link.facts(), **link.outcome()})
+        return ended

@@ -6,17 +6,23 @@ a duplicate is kept, and the dead end of a socket pair is put in its place under
 number. The server's bookkeeping then goes on as with a client that went away: writes fail
 with EPIPE, reads give the end of the file. Closing the number instead would shut down the
 shared connection from gunicorn 26 on.
+
+Where the server ends TLS, it's much the same, but within this process: see :mod:`.tls`.
 """
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import socket
 import ssl
+import termios
 import threading
 import typing as t
 
 from ..exceptions import BridgeError
+from .tls import TlsSocket
 
 if t.TYPE_CHECKING:
     from ..typing import WSGIEnvironment
@@ -25,8 +31,8 @@ if t.TYPE_CHECKING:
 def find_socket(environ: WSGIEnvironment) -> socket.socket:
     """Return the client's socket; it's still the server's.
 
-    :raise BridgeError: This server doesn't show it, or TLS or HTTP/2 run on it, whose state
-        can't be handed over.
+    :raise BridgeError: This server doesn't show it, or HTTP/2 runs on it, where many requests
+        share it.
     """
     for key in ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket"):
         if key in environ:
@@ -36,11 +42,17 @@ def find_socket(environ: WSGIEnvironment) -> socket.socket:
         sock = _waitress(environ) or _cheroot(environ)
     if sock is None:
         raise BridgeError("this WSGI server does not give its client's socket to applications")
-    if isinstance(sock, ssl.SSLSocket):
-        raise BridgeError("TLS ends in the WSGI server; let a proxy in front of it end TLS")
     if environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2"):
         raise BridgeError("HTTP/2 ends in the WSGI server; let it speak HTTP/1.1")
     return t.cast(socket.socket, sock)
+
+
+def can_leave(sock: socket.socket) -> bool:
+    """Whether another process can be given the connection.
+
+    If not, it can still be taken within this one: TLS ends here.
+    """
+    return not isinstance(sock, ssl.SSLSocket)
 
 
 def _waitress(environ: WSGIEnvironment) -> object:
@@ -73,6 +85,14 @@ def early_bytes(environ: WSGIEnvironment, sock: socket.socket) -> bytes:
 
     A client may send frames before it has seen the 101; nothing of it may be lost.
     """
+    early = _read_by_server(environ, sock)
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        # The rest of the record in which the head came.
+        early += sock.recv(sock.pending())
+    return early
+
+
+def _read_by_server(environ: WSGIEnvironment, sock: socket.socket) -> bytes:
     parser = getattr(_waitress_channel(environ), "request", None)
     if parser is not None:  # waitress takes them for the beginning of another request
         return bytes(parser.header_plus)
@@ -98,6 +118,18 @@ def early_bytes(environ: WSGIEnvironment, sock: socket.socket) -> bytes:
         sock.settimeout(timeout)
 
 
+def bytes_at_hand(environ: WSGIEnvironment, sock: socket.socket) -> int:
+    """Return how much of a request's body can be read without waiting for the client.
+
+    Known for gunicorn without TLS only, where it's what :func:`early_bytes` would return, and
+    what the kernel has.
+    """
+    waiting = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, waiting)
+    unreader = environ["wsgi.input"].reader.unreader
+    return waiting[0] + len(unreader.buf.getbuffer())
+
+
 class _Tombstone:
     """One end of a socket pair whose other end is closed, made once per process."""
 
@@ -114,6 +146,10 @@ class _Tombstone:
                 self._pid = os.getpid()
             return self._end.fileno()
 
+    def copy(self) -> socket.socket:
+        """Return another socket like it."""
+        return socket.socket(fileno=os.dup(self.fileno()))
+
 
 _tombstone = _Tombstone()
 
@@ -121,13 +157,21 @@ _tombstone = _Tombstone()
 def bury(sock: socket.socket) -> None:
     """Leave the server a dead connection in place of one that was taken.
 
-    Whoever took it has it open under another number.
+    Whoever took it has it open under another number, so it isn't one that :func:`can_leave`
+    excludes.
     """
     os.dup2(_tombstone.fileno(), sock.fileno(), inheritable=False)
 
 
-def take(sock: socket.socket) -> socket.socket:
+def take(sock: socket.socket) -> socket.socket | TlsSocket:
     """Take a connection within this process and return it."""
+    if isinstance(sock, ssl.SSLSocket):
+        return TlsSocket(sock, _tombstone.copy())
+    return take_plain(sock)
+
+
+def take_plain(sock: socket.socket) -> socket.socket:
+    """Take a connection without TLS within this process and return it."""
     taken = sock.dup()
     bury(sock)
     return taken

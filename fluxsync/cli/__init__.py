@@ -17,6 +17,7 @@ COMMANDS = {
     "new": "Make a new project.",
     "dev": "Serve an application and reload it when its files change.",
     "run": "Serve an application with gunicorn.",
+    "build": "Compress Streamlit's frontend files.",
     "status": "Show running applications.",
     "shutdown": "End a running application.",
 }

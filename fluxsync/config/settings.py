@@ -86,6 +86,9 @@ class FluxSyncSettings(pydantic.BaseModel):
     state_dir: str = Field(
         "", description="Directory for the supervisor's socket; in the temporary one if empty."
     )
+    cache_dir: str = Field(
+        "", description="Directory for compressed frontend files; the user's cache if empty."
+    )
 
     api_mount_path: str = Field("/api", description="Path of the API.")
     root_path: str = Field("", description="Path under which a proxy publishes all this.")
@@ -120,6 +123,37 @@ class FluxSyncSettings(pydantic.BaseModel):
     )
     gateway_ws_open_timeout_s: Seconds = Field(
         15.0, description="Limit for Streamlit's answer to a WebSocket handshake; 0 is none."
+    )
+    gateway_ws_ping_interval_s: Seconds = Field(
+        20.0, description="Silence after which a browser gets a ping; 0 is never."
+    )
+    gateway_ws_ping_timeout_s: Seconds = Field(
+        20.0, description="How long a browser may take to answer a ping; 0 is no limit."
+    )
+    gateway_ws_close_timeout_s: t.Annotated[float, Field(gt=0, le=3600)] = Field(
+        10.0, description="How long one side of a WebSocket may outlive the other."
+    )
+    gateway_ws_idle_timeout_s: Seconds = Field(
+        0.0, description="How long a WebSocket may have no message; 0 is no limit."
+    )
+    gateway_ws_max_message_bytes: int = Field(
+        0, ge=0, description="Largest WebSocket message of a client; 0 is no limit."
+    )
+    gateway_ws_max_frame_bytes: int = Field(
+        0, ge=0, description="Largest WebSocket frame of a client; 0 is no limit."
+    )
+    gateway_ws_max_connections: int = Field(
+        0, ge=0, description="Most open WebSockets; 0 is what the limit of open files allows."
+    )
+    gateway_ws_max_connections_per_client: int = Field(
+        0, ge=0, description="Most open WebSockets of one client address; 0 is no limit."
+    )
+    gateway_client_timeout_s: Seconds = Field(
+        60.0, description="Longest silence of a client within an upload or download; 0 is no limit."
+    )
+    gateway_client_header_timeout_s: Seconds = Field(
+        30.0,
+        description="How long a client may take to send a request; 0 is no limit.",
     )
     gateway_ws_relay: t.Literal["supervisor", "worker"] = Field(
         "supervisor", description="Process that relays WebSockets."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..sansio import forwarding
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange, LoggedBody
 from ..telemetry.requestid import ENVIRON_KEY, HEADER, accept_request_id
 from . import health
+from .assets import Assets
+from .delivery import ApiFile, client_socket, deliver
 from .errors import Failure
+from .handover import HandOver
 from .request import Request, RequestReader
 from .streamlit import StreamlitProxy
 from .websocket import WebSocketProxy
@@ -38,8 +40,10 @@ class Gateway:
         self._api = api
         self._supervisor = supervisor
         self._reader = RequestReader(settings)
-        self._streamlit = StreamlitProxy(settings, lambda: supervisor.table)
-        self._websocket = WebSocketProxy(settings, supervisor)
+        self._hand_over = HandOver(settings, supervisor)
+        self._streamlit = StreamlitProxy(settings, lambda: supervisor.table, self._hand_over)
+        self._websocket = WebSocketProxy(settings, supervisor, self._hand_over)
+        self._assets = Assets(settings, lambda: supervisor.table, self._streamlit)
         self._log = settings.enable_gateway_access_log
 
     def start(self) -> None:
@@ -65,7 +69,14 @@ class Gateway:
             if self._log:
                 request.exchange.log()
             raise
-        return LoggedBody(body, request.exchange) if self._log else body
+        body = deliver(body, request, self._hand_over)
+        if not self._log:
+            return body
+        if request.file is not None:
+            # A server that's to send a file must see its own wrapper around it.
+            request.file.exchange = request.exchange
+            return body
+        return LoggedBody(body, request.exchange)
 
     def _dispatch(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         route = request.route
@@ -76,7 +87,8 @@ class Gateway:
         if route is Route.STREAMLIT:
             if request.is_bare_root:
                 return _add_slash(request, start_response)
-            return self._streamlit(request, start_response)
+            body = self._assets(request, start_response)
+            return self._streamlit(request, start_response) if body is None else body
         if route is Route.HEALTH:
             return health.health(start_response)
         if route is Route.READY:
@@ -85,19 +97,20 @@ class Gateway:
 
     def _api_environ(self, request: Request) -> WSGIEnvironment:
         """Return the environ for the API: its mount, the truth about the client."""
-        mount, extra = self._settings.api_mount_path, self._settings.identity_headers
-        environ = {
-            key: value
-            for key, value in request.environ.items()
-            if not (key.startswith("HTTP_") and forwarding.is_lie(key[5:], request.client, extra))
-        }
+        mount, client = self._settings.api_mount_path, request.client
+        # A copy: the server reads its own again when it has sent the response.
+        environ = request.environ.copy()
+        for key in request.trust.lies(environ, client):
+            del environ[key]
         environ["SCRIPT_NAME"] = request.root + mount
         environ["PATH_INFO"] = request.path[len(mount) :]
-        environ["REMOTE_ADDR"] = request.client.address
-        environ["wsgi.url_scheme"] = request.client.scheme
-        if request.client.host:
-            environ["HTTP_HOST"] = request.client.host
+        environ["REMOTE_ADDR"] = client.address
+        environ["wsgi.url_scheme"] = client.scheme
+        if client.host:
+            environ["HTTP_HOST"] = client.host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
+        if client_socket(environ) is not None:
+            environ["wsgi.file_wrapper"] = ApiFile
         return environ
 
     def _refuse(
@@ -130,7 +143,14 @@ def _recording(exchange: Exchange, start_response: StartResponse) -> StartRespon
 
     def respond(status: str, headers: Headers, exc_info: t.Any = None) -> t.Any:
         exchange.status = int(status[:3])
-        if not any(name.lower() == "x-request-id" for name, _ in headers):
+        has_id = False
+        for name, value in headers:
+            lowered = name.lower()
+            if lowered == "x-request-id":
+                has_id = True
+            elif lowered == "content-length":
+                exchange.length = int(value)
+        if not has_id:
             headers = [*headers, (HEADER, exchange.request_id)]
         return (
             start_response(status, headers, exc_info)

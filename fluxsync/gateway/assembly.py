@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
+from ..assets import directories
 from ..config.environment import streamlit_environment
 from ..pages.command import TARGET_VARIABLE, streamlit_arguments
 from ..process.client import SupervisorClient
@@ -13,6 +15,7 @@ from ..process.spec import Spec, application_key
 from ..process.state import StateDirectory, base_directory
 from ..upstream.client import API_BASE_VARIABLE
 from .application import Gateway
+from .handover import relay_limits
 
 if t.TYPE_CHECKING:
     from ..bridges.host import Host
@@ -48,8 +51,10 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
         "start_timeout": settings.streamlit_start_timeout_s,
         "graceful_timeout": settings.graceful_timeout_s,
         "log_level": settings.log_level,
+        "limits": dataclasses.asdict(relay_limits(settings)),
         "end_anchor": settings.exit_if_streamlit_fails,
         "url": host.url,
+        "cache_dirs": tuple(map(str, directories.candidates(settings.cache_dir))),
     }
     if settings.streamlit_upstream:
         addresses = tuple(url.removeprefix("http://") for url in settings.streamlit_upstream)

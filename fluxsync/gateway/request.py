@@ -9,18 +9,20 @@ import typing as t
 from ..bridges.sockets import connection_scheme
 from ..sansio import balancing, forwarding, handshake, paths, rootpath, routing
 from ..sansio import headers as _headers
+from ..sansio.forwarding import Trust
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange
 from ..telemetry.requestid import accept_request_id
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
-    from ..sansio.forwarding import Client, Network
+    from ..sansio.forwarding import Client
     from ..sansio.paths import Target
     from ..typing import Headers, WSGIEnvironment
+    from .files import OpenFile
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Request:
     """A request, as all parts of the gateway see it."""
 
@@ -34,10 +36,11 @@ class Request:
     #: Whether it is for the root path itself, without the slash that makes it a directory.
     is_bare_root: bool
     route: Route
-    #: All header fields that came.
-    headers: Headers
     client: Client
     exchange: Exchange
+    trust: Trust
+    #: The file that the server sends as the answer, and whose end it tells nobody else.
+    file: OpenFile | None = None
 
     @property
     def request_id(self) -> str:
@@ -46,7 +49,12 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return a header field, or ``""``."""
-        return _headers.get(self.headers, name)
+        return t.cast(str, self.environ.get(_headers.environ_key(name), ""))
+
+    @property
+    def headers(self) -> Headers:
+        """All header fields that came."""
+        return _headers.from_environ(self.environ)
 
     @property
     def replica(self) -> str:
@@ -58,12 +66,11 @@ class Request:
         spread = random.getrandbits(16)
         return balancing.choose(table, self.replica, spread)
 
-    def forwarded_headers(self, settings: FluxSyncSettings) -> Headers:
+    def forwarded_headers(self) -> Headers:
         """Return the fields for Streamlit: end-to-end ones, without lies, with the truth."""
-        fields = forwarding.believed(
-            _headers.end_to_end(self.headers), self.client, settings.identity_headers
-        )
-        fields = _headers.without_cookie(fields, balancing.COOKIE)
+        fields = self.trust.forwarded(self.environ, self.client)
+        if balancing.COOKIE in self.header("cookie"):
+            fields = _headers.without_cookie(fields, balancing.COOKIE)
         return fields + forwarding.added(self.client, self.root, self.request_id)
 
 
@@ -73,45 +80,50 @@ class RequestReader:
     def __init__(self, settings: FluxSyncSettings) -> None:
         self._root_path = settings.root_path
         self._api_mount = settings.api_mount_path
-        self._networks: tuple[Network, ...] = settings.trusted_networks
+        self._trust = Trust(settings.trusted_networks, settings.identity_headers)
 
     def read(self, environ: WSGIEnvironment) -> Request:
         """Read a request.
 
         :raise ValueError: The request target can't be understood.
         """
-        headers = _headers.from_environ(environ)
-        # A peer on a Unix socket has no address, and is on this machine.
-        peer = environ.get("REMOTE_ADDR") or "127.0.0.1"
-        client = forwarding.resolve(peer, connection_scheme(environ), headers, self._networks)
-        root = rootpath.find(self._root_path, environ.get("SCRIPT_NAME", "")).path
+        client = self._client(environ)
+        root = rootpath.find(self._root_path, environ.get("SCRIPT_NAME", ""))
         whole = _target(environ)
-        raw = paths.split_root(whole.path, root)
-        path = paths.split_root(paths.normalize(whole.path), root).path
+        path = paths.without_root(paths.normalize(whole.path), root)
         route = routing.route(path, self._api_mount)
-        if route is Route.STREAMLIT and handshake.is_upgrade(headers):
+        upgrade = environ.get("HTTP_UPGRADE")
+        if upgrade and route is Route.STREAMLIT and handshake.is_upgrade([("upgrade", upgrade)]):
             route = Route.WEBSOCKET
         method = environ["REQUEST_METHOD"]
         exchange = Exchange(
             method,
             path,
             whole.query or "",
-            accept_request_id(_headers.get(headers, "x-request-id")),
+            accept_request_id(environ.get("HTTP_X_REQUEST_ID", "")),
             client.address,
             route.value,
         )
         return Request(
-            environ=environ,
-            method=method,
-            target=whole._replace(path=raw.path),
-            path=path,
-            root=root,
-            is_bare_root=bool(root) and whole.path == root,
-            route=route,
-            headers=headers,
-            client=client,
-            exchange=exchange,
+            environ,
+            method,
+            whole._replace(path=paths.without_root(whole.path, root)) if root else whole,
+            path,
+            root,
+            bool(root) and whole.path == root,
+            route,
+            client,
+            exchange,
+            self._trust,
         )
+
+    def _client(self, environ: WSGIEnvironment) -> Client:
+        def field(name: str) -> str:
+            return t.cast(str, environ.get(_headers.environ_key(name), ""))
+
+        # A peer on a Unix socket has no address, and is on this machine.
+        peer = environ.get("REMOTE_ADDR") or "127.0.0.1"
+        return forwarding.resolve(peer, connection_scheme(environ), field, self._trust.is_trusted)
 
 
 def _target(environ: WSGIEnvironment) -> Target:

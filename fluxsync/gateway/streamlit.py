@@ -8,9 +8,11 @@ from ..exceptions import UpstreamError
 from ..sansio import balancing, origins, rewriting
 from ..sansio import headers as _headers
 from ..sansio.framing import Framing, request_framing
-from ..upstream.adapter import CHUNK, BodyAborted, GatewayAdapter, GatewayRequest, UpstreamBody
+from ..upstream.adapter import BodyAborted, GatewayAdapter, GatewayRequest, GatewayResponse
 from ..upstream.connections import Pool
 from .errors import Failure, from_upstream, not_ready
+from .truncation import ResettingBody
+from .uploads import SlowUploads
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +20,12 @@ if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
     from ..sansio.balancing import Row, Table
     from ..typing import Headers, StartResponse
+    from .handover import HandOver
     from .request import Request
+
+
+#: Bytes of a request's body per read: large enough to be cheap, small enough to go on at once.
+_CHUNK = 64 * 1024
 
 
 class TooLarge(BodyAborted):
@@ -33,9 +40,12 @@ class StreamlitProxy:
     :param table: Returns the current table of replicas.
     """
 
-    def __init__(self, settings: FluxSyncSettings, table: t.Callable[[], Table]) -> None:
+    def __init__(
+        self, settings: FluxSyncSettings, table: t.Callable[[], Table], hand_over: HandOver
+    ) -> None:
         self._settings = settings
         self._table = table
+        self._uploads = SlowUploads(settings, hand_over)
         self._adapters: dict[tuple[str, int], GatewayAdapter] = {}
         self._allowed = allowed_origins(settings)
 
@@ -51,20 +61,23 @@ class StreamlitProxy:
         if row is None:
             raise not_ready(table)
         request.exchange.replica = row.id
+        if body.framing.length:
+            left = self._uploads.leave(request, row, body.framing.length, start_response)
+            if left is not None:
+                return left
         response = self._send(request, body, row)
-        upstream: UpstreamBody = response.raw
-        headers = rewriting.rewrite(
-            _headers.to_client(upstream.fields),
-            request.target.path,
-            request.root,
-            (request.client.host, f"{row.host}:{row.port}"),
+        start_response(
+            f"{response.status_code} {response.reason or 'Unknown'}",
+            _fields(request, response, row),
         )
-        if _is_document(request, response.status_code, headers) and request.replica != row.id:
-            headers.append(("Set-Cookie", _replica_cookie(row, request)))
-        start_response(f"{response.status_code} {response.reason or 'Unknown'}", headers)
-        return upstream
+        body_ends_unseen = response.body.remaining is None and request.method != "HEAD"
+        if body_ends_unseen and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            return ResettingBody(response.body, request.environ)
+        return response.body
 
     def _refuse_cross_site(self, request: Request) -> None:
+        if request.method in origins.SAFE_METHODS:
+            return
         origin = request.header("origin")
         if origins.is_cross_site(
             request.method,
@@ -75,17 +88,9 @@ class StreamlitProxy:
         ):
             raise foreign_origin(origin or "another site", request)
 
-    def _send(self, request: Request, body: RequestBody, row: Row) -> t.Any:
+    def _send(self, request: Request, body: RequestBody, row: Row) -> GatewayResponse:
         framing = body.framing
-        fields = [
-            ("Host", request.client.host),
-            *(
-                (name, value)
-                for name, value in request.forwarded_headers(self._settings)
-                # The body is delimited anew; gunicorn has answered Expect already.
-                if name.lower() not in ("host", "content-length", "expect")
-            ),
-        ]
+        fields = [("Host", request.client.host), *request.forwarded_headers()]
         if framing.length == 0:
             fields.append(("Content-Length", "0"))
         outgoing = GatewayRequest(
@@ -96,13 +101,15 @@ class StreamlitProxy:
             framing.length,
         )
         try:
-            return self._adapter(row).send(outgoing)
+            response = self._adapter(row).send(outgoing)
+            response.body.prefetch()
         except TooLarge:
             raise body.too_large() from None
         except BodyAborted as e:
             raise Failure(400, "the request's body broke off") from e
         except UpstreamError as e:
             raise from_upstream(e) from e
+        return response
 
     def _adapter(self, row: Row) -> GatewayAdapter:
         assert row.port is not None
@@ -170,7 +177,7 @@ class RequestBody:
         total = 0
         while left is None or left > 0:
             try:
-                chunk = self._stream.read(CHUNK if left is None else min(CHUNK, left))
+                chunk = self._stream.read(_CHUNK if left is None else min(_CHUNK, left))
             except Exception as e:
                 # Each server has its own exceptions for a client that went away.
                 raise BodyAborted(repr(e)) from e
@@ -201,9 +208,19 @@ def foreign_origin(origin: str, request: Request) -> Failure:
     )
 
 
-def _is_document(request: Request, status: int, headers: Headers) -> bool:
-    kind = _headers.get(headers, "content-type")
-    return request.method == "GET" and status == 200 and kind.startswith("text/html")
+def _fields(request: Request, response: GatewayResponse, row: Row) -> Headers:
+    """Return the response's fields for the client."""
+    head = response.body.head
+    named = head.named
+    is_chunked = "transfer-encoding" in named
+    fields = _headers.for_client(head.fields, named.get("connection", ""), is_chunked=is_chunked)
+    if "location" in named or "set-cookie" in named:
+        authorities = (request.client.host, f"{row.host}:{row.port}")
+        fields = rewriting.rewrite(fields, request.target.path, request.root, authorities)
+    is_page = named.get("content-type", "").startswith("text/html") and head.status == 200
+    if is_page and request.method == "GET" and request.replica != row.id:
+        fields.append(("Set-Cookie", _replica_cookie(row, request)))
+    return fields
 
 
 def _replica_cookie(row: Row, request: Request) -> str:

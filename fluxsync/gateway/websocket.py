@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
 from ..bridges import sockets
-from ..bridges.relay import Relay, Session
-from ..exceptions import BridgeError, SupervisorError, UpstreamError
+from ..bridges.relay import RETRY_AFTER, Session
+from ..exceptions import BridgeError, UpstreamError
 from ..sansio import handshake, origins
 from ..sansio import headers as _headers
 from ..telemetry.requestid import HEADER
@@ -23,6 +22,7 @@ if t.TYPE_CHECKING:
     from ..process.client import SupervisorClient
     from ..sansio.balancing import Row
     from ..typing import Headers, StartResponse
+    from .handover import HandOver
     from .request import Request
 
 #: Say to pages which way they came, and to which replica.
@@ -37,18 +37,13 @@ class WebSocketProxy:
     a client could send further requests to Streamlit, past the gateway.
     """
 
-    def __init__(self, settings: FluxSyncSettings, supervisor: SupervisorClient) -> None:
+    def __init__(
+        self, settings: FluxSyncSettings, supervisor: SupervisorClient, hand_over: HandOver
+    ) -> None:
         self._settings = settings
         self._supervisor = supervisor
+        self._hand_over = hand_over
         self._allowed = allowed_origins(settings)
-
-    @functools.cached_property
-    def _local(self) -> Relay:
-        """Relays what can't be handed over, in a thread of this process.
-
-        Made when it's needed: before a fork, gevent has yet to patch what locks are.
-        """
-        return Relay()
 
     def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Open a client's WebSocket, or pass Streamlit's refusal on.
@@ -60,7 +55,7 @@ class WebSocketProxy:
             request.method, environ.get("SERVER_PROTOCOL", ""), request.headers
         )
         if refusal is not None:
-            raise Failure(int(refusal.status[:3]), refusal.detail, refusal.headers)
+            raise Failure(refusal.status, refusal.detail, refusal.headers)
         origin = request.header("origin")
         if not origins.is_allowed(origin, request.client.host, self._allowed):
             raise foreign_origin(origin, request)
@@ -73,11 +68,14 @@ class WebSocketProxy:
             client = sockets.find_socket(environ)
         except BridgeError as e:
             raise Failure(501, f"no WebSockets here: {e}") from e
+        full = self._hand_over.full(client).reason(request.client.address)
+        if full:
+            raise Failure(503, full, [("Retry-After", str(RETRY_AFTER))])
         opened = self._open(request, row)
         if isinstance(opened, Refused):
             return _pass_refusal(opened, start_response)
         with opened.socket:
-            self._hand_over(request, row, client, opened)
+            self._leave(request, row, client, opened)
         # The server writes this to a dead connection; its log and its hooks see a 101.
         start_response("101 Switching Protocols", [])
         return [b""]
@@ -104,33 +102,23 @@ class WebSocketProxy:
     def _fields(self, request: Request, row: Row) -> Headers:
         fields = [
             (name, value)
-            for name, value in request.forwarded_headers(self._settings)
+            for name, value in request.forwarded_headers()
             if name.lower() not in ("host", "content-length", "content-type")
         ]
         return [*fields, (TRANSPORT_HEADER, "websocket"), (REPLICA_HEADER, row.id)]
 
-    def _hand_over(self, request: Request, row: Row, client: socket.socket, opened: Opened) -> None:
+    def _leave(self, request: Request, row: Row, client: socket.socket, opened: Opened) -> None:
+        """Leave it to the relay."""
         answer = handshake.client_answer(opened.answer, [(HEADER, request.request_id)])
-        to_client = answer + opened.early
-        to_upstream = sockets.early_bytes(request.environ, client)
-        session = {
-            "id": request.request_id,
-            "replica": row.id,
-            "client": request.client.address,
-            "path": request.path,
-        }
-        if self._settings.gateway_ws_relay == "supervisor":
-            try:
-                self._supervisor.hand_over(
-                    session, (to_client, to_upstream), (client.fileno(), opened.socket.fileno())
-                )
-                sockets.bury(client)
-                return
-            except SupervisorError:
-                # It has just gone, and Streamlit with it, unless somebody else runs that.
-                pass
-        taken = sockets.take(client)
-        self._local.add(Session(**session), taken, opened.socket.dup(), to_client, to_upstream)
+        session = Session(
+            id=request.request_id,
+            replica=row.id,
+            client=request.client.address,
+            path=request.path,
+            extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
+        )
+        early = sockets.early_bytes(request.environ, client)
+        self._hand_over.websocket(session, client, opened.socket, answer + opened.early, early)
 
 
 def _pass_refusal(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:

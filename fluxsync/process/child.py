@@ -152,10 +152,24 @@ def report_listener(report: int, known: t.Collection[tuple[str, int]] = ()) -> N
     while True:
         ports = sorted({address[1] for address in listeners() if address not in known})
         if ports:
-            with os.fdopen(report, "w") as pipe:
-                pipe.write(" ".join(map(str, ports)) + "\n")
+            with os.fdopen(report, "wb") as pipe:
+                pipe.write(f"{' '.join(map(str, ports))}\n{frontend()}\n".encode())
             return
         time.sleep(0.02)
+
+
+def frontend() -> str:
+    """Return which frontend files Streamlit serves here; ``""`` if that can't be said."""
+    try:
+        from fluxsync.process.installation import identify
+
+        # Not imported: this is another thread than the one that imports it.
+        streamlit, config = sys.modules["streamlit"], sys.modules["streamlit.config"]
+        if config.get_option("global.developmentMode"):
+            return ""  # they come from another server then
+        return identify(os.path.dirname(streamlit.__file__ or ""), streamlit.__version__)
+    except Exception:  # noqa: BLE001 # of a Streamlit that we don't know: they're proxied
+        return ""
 
 
 def listeners() -> t.Iterator[tuple[str, int]]:

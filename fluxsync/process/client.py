@@ -15,6 +15,7 @@ import time
 import typing as t
 
 from ..exceptions import FluxSyncError, SupervisorError
+from ..sansio.admission import Full
 from ..sansio.balancing import Row, Table
 from ..sansio.supervision import State
 from . import wire
@@ -57,6 +58,7 @@ class SupervisorClient:
         self._known: threading.Event
         self._sock: socket.socket | None = None
         self._table = Table()
+        self._full = Full()
         self._wait_until = 0.0
         self._launches = 0
         self._launch_at = 0.0
@@ -72,7 +74,7 @@ class SupervisorClient:
             self._lock = threading.Lock()
             self._known = threading.Event()
             self._sock = None
-            self._table = Table()
+            self._table, self._full = Table(), Full()
             self._wait_until = time.monotonic() + _FIRST_TABLE
             self._pid = os.getpid()
             try:
@@ -97,32 +99,35 @@ class SupervisorClient:
             self._known.wait(max(0.0, self._wait_until - time.monotonic()))
         return self._table
 
+    @property
+    def full(self) -> Full:
+        """Whose WebSockets the supervisor would refuse."""
+        return self._full
+
     def hand_over(
-        self, session: t.Mapping[str, str], early: tuple[bytes, bytes], sockets: tuple[int, int]
+        self, message: t.Mapping[str, t.Any], payload: bytes, files: tuple[int, int]
     ) -> None:
-        """Give a WebSocket to the supervisor's relay.
+        """Give a connection to the supervisor's relay.
 
         Thread-safe. The caller still has to close its own descriptors.
 
-        :param session: Fields of :class:`~fluxsync.bridges.relay.Session`.
-        :param early: Bytes for the client and for Streamlit that go first.
-        :param sockets: Descriptors of the client's and of Streamlit's connection.
+        :param message: What it is.
+        :param payload: Bytes that were read already.
+        :param files: Descriptors of the client's connection, and of the other end.
         :raise SupervisorError: There's no supervisor; nothing was handed over.
         """
-        to_client, to_upstream = early
-        data = {"type": "websocket", "session": dict(session), "split": len(to_client)}
         with self._lock:
             sock = self._sock
             if sock is None:
                 raise SupervisorError("there is no supervisor at the moment")
             try:
-                wire.send(sock, data, to_client + to_upstream, sockets)
+                wire.send(sock, message, payload, files)
             except OSError as e:
                 # It may have got a part of the message: this connection is spoilt.
                 self._sock = None
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-                raise SupervisorError(f"the supervisor does not take the WebSocket: {e}") from e
+                raise SupervisorError(f"the supervisor takes nothing over: {e}") from e
 
     def _keep(self) -> None:
         while self._anchor.is_alive():
@@ -194,10 +199,13 @@ class SupervisorClient:
                     self._launches = 0
                     self._table = Table.from_json(message.data["table"])
                     self._known.set()
+                elif message.data.get("type") == "full":
+                    self._full = Full.from_json(message.data["full"])
 
     def _lose(self) -> None:
         with self._lock:
             self._sock = None
+        self._full = Full()
         # Without the supervisor there's no Streamlit: it ends with it.
         if self._table.rows:
             self._known.clear()

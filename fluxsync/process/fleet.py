@@ -14,6 +14,7 @@ import typing as t
 
 from ..sansio import balancing, supervision
 from ..sansio.supervision import Action, Replica, State
+from .compressor import Compressor
 from .replicas import Child
 
 if t.TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Fleet:
         self._policy = supervision.Policy(
             start_timeout=spec.start_timeout, stop_timeout=min(spec.graceful_timeout, 5.0)
         )
+        self._compressor = Compressor(spec, environment)
         self._children: dict[str, Child] = {}
         self._probe_at: dict[str, float] = {}
         #: Replicas whose answer is waited for; the next probe is due some time after it.
@@ -63,6 +65,7 @@ class Fleet:
     def step(self) -> None:
         """Do what is due: start, probe, kill, and note who has ended."""
         now = time.monotonic()
+        self._compressor.step()
         for replica in tuple(self.replicas.values()):
             self._reap(replica.id)
             replica = self.replicas[replica.id]
@@ -95,7 +98,10 @@ class Fleet:
         if result.port is None:
             replica = self._apply(replica, supervision.Missed())
         elif result.port in self._ports(replica):  # else it's from one that has ended since
-            replica = self._apply(replica, supervision.Answered(result.port))
+            child = self._children.get(replica.id)
+            frontend = child.frontend if child is not None else ""
+            replica = self._apply(replica, supervision.Answered(result.port, frontend))
+            self._compressor.want(frontend)
         now = time.monotonic()
         pause = _PROBE_RUNNING
         if replica.state is State.STARTING:
@@ -112,6 +118,7 @@ class Fleet:
         """End all processes, in an orderly way first."""
         self._stopping = True
         self._probe_at.clear()
+        self._compressor.stop()
         for replica in tuple(self.replicas.values()):
             if replica.state is not State.STOPPING:
                 self._apply(replica, supervision.Stop())
@@ -121,7 +128,7 @@ class Fleet:
     @property
     def is_stopped(self) -> bool:
         """Whether no process is left."""
-        return not self._children
+        return not self._children and not self._compressor.is_running
 
     @property
     def has_given_up(self) -> bool:

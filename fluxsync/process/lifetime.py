@@ -89,3 +89,28 @@ class Lifetime:
                 self._anchor_ended = now
             return not connections or now - self._anchor_ended > ORPHANS
         return not wanted and now - self._began > FIRST_WORD
+
+
+class Ending:
+    """Decides when a supervisor that has to go has waited long enough.
+
+    :param goodbye: Seconds that browsers get to take note of the end.
+    :param grace: Seconds that uploads and downloads get to end.
+    """
+
+    def __init__(self, goodbye: float, grace: float) -> None:
+        now = time.monotonic()
+        self._goodbye, self._grace = now + goodbye, now + max(goodbye, grace)
+        #: Whether the end has come.
+        self.is_over = False
+
+    def has_come(self, *, sessions: bool, transfers: bool) -> bool:
+        """Whether nobody is to be waited for any more; once it has come, it's there.
+
+        :param sessions: Whether WebSockets are open.
+        :param transfers: Whether uploads or downloads go on.
+        """
+        now = time.monotonic()
+        waiting = (sessions and now < self._goodbye) or (transfers and now < self._grace)
+        self.is_over = self.is_over or not waiting
+        return self.is_over

@@ -28,6 +28,10 @@ _MAX_LINE, _MAX_REMEMBERED = 8 * 1024, 1024
 #: What is read at once, and how often after the end: what the process has started in a
 #: session of its own may write for ever.
 _READ_SIZE, _LAST_READS = 64 * 1024, 16
+#: A path has 4096 bytes at most.
+_MAX_REPORT = 5 * 1024
+#: Of a port.
+_MAX_DIGITS = 5
 
 _CHILD = pathlib.Path(__file__).with_name("child.py")
 
@@ -71,6 +75,8 @@ class Child:
         self.output = output_read
         self.report = report_read
         self.ports: tuple[int, ...] = ()
+        #: Which frontend files it says it serves.
+        self.frontend = ""
         #: Why the supervisor has killed it, if it has.
         self.verdict = ""
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
@@ -96,13 +102,20 @@ class Child:
         return bool(data)
 
     def read_report(self) -> bool:
-        """Take the ports that it listens on; return whether there may be more."""
+        """Take the ports that it listens on, and what it serves; return whether there may be more.
+
+        The pipe is open to the application's code too: anything may come. What it says about
+        frontend files is a name to compare others with, and never a path to open.
+        """
         try:
-            data = os.read(self.report, 4096)
+            data = os.read(self.report, _MAX_REPORT)
         except BlockingIOError:
             return True
-        # The pipe is open to the application's code too: anything may come.
-        self.ports = tuple(int(port) for port in data.split() if port.isdigit())
+        ports, _, rest = data.partition(b"\n")
+        # Python refuses to read numbers of some thousand digits.
+        digits = (port for port in ports.split() if port.isdigit() and len(port) <= _MAX_DIGITS)
+        self.ports = tuple(map(int, digits))
+        self.frontend = rest.partition(b"\n")[0].decode(errors="replace")
         return False
 
     def poll(self) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import typing as t
 
@@ -31,22 +30,28 @@ class Spec:
     start_timeout: float = 60.0
     graceful_timeout: float = 10.0
     log_level: str = "info"
+    #: What the relay allows: fields of :class:`~fluxsync.bridges.limits.Limits`.
+    limits: dict[str, float] = dataclasses.field(default_factory=dict)
     #: End the anchor if Streamlit never comes up (``fluxsync run``, ``demo``, ``dev``).
     end_anchor: bool = False
     #: Where people reach the application; printed once it's ready.
     url: str = ""
+    #: Where compressed frontend files may be kept, the best place first.
+    cache_dirs: tuple[str, ...] = ()
 
     @property
-    def digest(self) -> str:
-        """Return what tells two specs apart.
+    def identity(self) -> str:
+        """Return what tells two specs apart: with another one, Streamlit is started anew.
 
         Of the environment, only our own variables and Streamlit's count. Libraries set others
         while they're imported, and not the same in each worker: matplotlib, say, gives
         MPLCONFIGDIR a new directory. A worker that is recycled must not end all sessions.
         """
         told = {k: v for k, v in self.environment.items() if k.startswith(_TELLING)}
-        values = {**self.to_json(), "environment": told}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        # The directories follow from the environment too, and the limits are the relay's:
+        # Streamlit knows neither.
+        values = {**self.to_json(), "environment": told, "cache_dirs": (), "limits": {}}
+        return json.dumps(values, sort_keys=True)
 
     def to_json(self) -> dict[str, t.Any]:
         """Return it as JSON types."""
@@ -64,6 +69,9 @@ class Spec:
 
 def application_key(name: str, directory: str, anchor: int, anchor_start: str) -> str:
     """Return the name of the state directory of one application under one anchor."""
+    # Not for the supervisor, in which OpenSSL would take a quarter of the memory.
+    import hashlib
+
     text = "\0".join((name, directory, str(anchor), anchor_start))
     # Directories may have names that aren't text.
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

@@ -11,9 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
-import shutil
 import stat
-import tempfile
 import typing as t
 
 from ..exceptions import ConfigError, FluxSyncError, SupervisorError
@@ -97,6 +95,8 @@ class StateDirectory:
 
     def remove(self) -> None:
         """Remove everything. Only for who holds the lock."""
+        import shutil  # large, and needed at the end only
+
         shutil.rmtree(self.path, ignore_errors=True)
         if self.path.parent == _default_base():
             # The last one turns out the light. A directory that was named is somebody's own.
@@ -130,6 +130,8 @@ def base_directory(setting: str) -> pathlib.Path:
 
 
 def _default_base() -> pathlib.Path:
+    import tempfile  # large, and not for the supervisor until its end
+
     return pathlib.Path(tempfile.gettempdir(), f"fluxsync-{os.getuid()}").absolute()
 
 

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import queue
-import secrets
 import selectors
 import signal
 import socket
@@ -19,10 +18,12 @@ import time
 import typing as t
 
 from ..sansio import closecodes
+from ..sansio.admission import Full
 from .fleet import Fleet
-from .lifetime import Lifetime
+from .lifetime import Ending, Lifetime
 from .probes import Prober, Result
 from .spec import Spec
+from .status import status
 from .switchboard import Switchboard
 
 if t.TYPE_CHECKING:
@@ -44,13 +45,24 @@ class Relay(t.Protocol):
     """What the supervisor needs of a relay."""
 
     def adopt(self, message: Message) -> None:
-        """Take over a WebSocket that a worker has opened, and the message's files."""
+        """Take over what a worker hands over, and the message's files."""
+
+    def configure(self, limits: t.Mapping[str, t.Any]) -> None:
+        """Treat what comes from now on like this."""
 
     def close_all(self, close: closecodes.Close, grace: float) -> None:
-        """Say goodbye on all of them."""
+        """Say goodbye on all WebSockets."""
 
     def counts(self) -> dict[str, int]:
-        """Return the number of open ones of each replica."""
+        """Return the number of open WebSockets of each replica."""
+
+    @property
+    def transfers(self) -> int:
+        """Number of uploads and downloads that go on."""
+
+    @property
+    def full(self) -> Full:
+        """Whose WebSockets would be refused."""
 
 
 class Supervisor:
@@ -77,19 +89,24 @@ class Supervisor:
         self._switchboard = Switchboard(self._selector, self._obey)
         self._prober = Prober(self._take_result)
         # One for all replicas, so that logins survive a restart and hold on each of them.
-        self._cookie_secret = secrets.token_urlsafe(32)
+        self._cookie_secret = os.urandom(32).hex()
         self._spec: Spec | None = None
         self._fleet: Fleet | None = None
         self._version = -1
+        self._full = Full()
         self._announced = False
         self._signal = 0
-        self._end_at: float | None = None
+        self._ending: Ending | None = None
         self._touch_at = time.monotonic() + _TOUCH
 
     # Any thread
 
     def _take_result(self, result: Result) -> None:
         self._results.put(result)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the main thread look at what has changed."""
         with contextlib.suppress(OSError):
             self._wake_write.send(b"x")
 
@@ -136,8 +153,8 @@ class Supervisor:
         times = [now + _PATIENCE]
         if self._fleet is not None:
             times.append(self._fleet.deadline() or times[0])
-        if self._end_at is not None:
-            times.append(now + 0.05 if now < self._end_at else times[0])
+        if self._ending is not None and not self._ending.is_over:
+            times.append(now + 0.05)
         return max(0.0, min(times) - now)
 
     def _step(self) -> None:
@@ -149,6 +166,7 @@ class Supervisor:
         if fleet is not None:
             fleet.step()
             self._publish(fleet)
+        self._publish_full()
         now = time.monotonic()
         if now > self._touch_at:
             self._touch_at = now + _TOUCH
@@ -158,21 +176,22 @@ class Supervisor:
             self._begin_end("the server has ended")
         if self._signal:
             self._begin_end(signal.Signals(self._signal).name)
-        if self._end_at is not None and (now >= self._end_at or not self._relay.counts()):
-            self._end_at = now
-            if fleet is not None:
+        if self._ending is not None:
+            relay = self._relay
+            busy = bool(relay.counts()), bool(relay.transfers)
+            if self._ending.has_come(sessions=busy[0], transfers=busy[1]) and fleet is not None:
                 fleet.stop()
 
     def _is_done(self) -> bool:
-        ended = self._end_at is not None and time.monotonic() >= self._end_at
+        ended = self._ending is not None and self._ending.is_over
         return ended and (self._fleet is None or self._fleet.is_stopped)
 
     def _begin_end(self, why: str) -> None:
         """Say goodbye to browsers; Streamlit follows a moment later."""
-        if self._end_at is not None:
+        if self._ending is not None:
             return
         logger.info("supervisor ends", extra={"reason": why})
-        self._end_at = time.monotonic() + _GOODBYE
+        self._ending = Ending(_GOODBYE, self._spec.graceful_timeout if self._spec else 0.0)
         self._relay.close_all(closecodes.Close(closecodes.GOING_AWAY), _GOODBYE)
         # From here on, whoever wants a supervisor waits for the next one.
         self._switchboard.refuse()
@@ -191,7 +210,7 @@ class Supervisor:
 
     def _obey(self, channel: Channel, message: Message) -> None:
         kind = message.data.get("type")
-        if kind == "websocket":
+        if kind in ("websocket", "upload", "download"):
             self._relay.adopt(message)
             return
         message.close()
@@ -209,12 +228,14 @@ class Supervisor:
     def _hello(self, channel: Channel, data: dict[str, t.Any]) -> None:
         spec = Spec.from_json(data["spec"])
         channel.pid, channel.is_worker = int(data["pid"]), True
-        if self._spec is None or self._spec.digest != spec.digest:
+        self._relay.configure(spec.limits)
+        if self._spec is None or self._spec.identity != spec.identity:
             self._adopt(spec)
         elif self._fleet is not None:
             self._fleet.retry()
         assert self._fleet is not None
         self._switchboard.send(channel, {"type": "table", "table": self._fleet.table().to_json()})
+        self._switchboard.send(channel, {"type": "full", "full": self._full.to_json()})
 
     def _adopt(self, spec: Spec) -> None:
         """Run this from now on; a reload may have changed the settings."""
@@ -223,6 +244,7 @@ class Supervisor:
         fleet = Fleet(spec, environment, self._selector, self._prober)
         if self._fleet is not None:
             logger.info("settings have changed, Streamlit is started anew")
+            self._relay.close_all(closecodes.Close(closecodes.SERVICE_RESTART), _GOODBYE)
             self._fleet.stop()
             while not self._fleet.is_stopped:
                 self._fleet.step()
@@ -243,6 +265,14 @@ class Supervisor:
             # A full disk, say. Only commands miss it.
             logger.warning("state is not described", extra={"error": str(e)})
 
+    def _publish_full(self) -> None:
+        """Push to all workers who is to be refused, if that has changed."""
+        full = self._relay.full
+        if full != self._full:
+            self._full = full
+            for worker in self._switchboard.workers:
+                self._switchboard.send(worker, {"type": "full", "full": full.to_json()})
+
     def _publish(self, fleet: Fleet) -> None:
         """Push the table to all workers if it has changed."""
         table = fleet.table()
@@ -256,7 +286,7 @@ class Supervisor:
         if table.ready and spec.url and not self._announced:
             self._announced = True
             _say(f"Running on {spec.url}")
-        if fleet.has_given_up and spec.end_anchor and self._end_at is None:
+        if fleet.has_given_up and spec.end_anchor and self._ending is None:
             for row in table.rows:
                 _say(f"Streamlit did not start: {row.reason}", sys.stderr)
             if self._lifetime.anchor.is_alive():
@@ -265,31 +295,11 @@ class Supervisor:
                     os.kill(self._lifetime.anchor.pid, signal.SIGTERM)
 
     def _status(self) -> dict[str, t.Any]:
-        sessions = self._relay.counts()
-        now = time.monotonic()
-        replicas = self._fleet.replicas.values() if self._fleet is not None else ()
-        return {
-            "name": self._spec.name if self._spec else "",
-            "directory": self._spec.directory if self._spec else "",
-            "url": self._spec.url if self._spec else "",
-            "pid": os.getpid(),
-            "anchor": self._lifetime.anchor.pid,
-            "workers": sorted(worker.pid for worker in self._switchboard.workers),
-            "replicas": [
-                {
-                    "id": replica.id,
-                    "state": replica.state.value,
-                    "healthy": replica.healthy,
-                    "pid": replica.pid,
-                    "address": f"{replica.host}:{replica.port}" if replica.port else "",
-                    "seconds": round(now - replica.since, 1),
-                    "starts": replica.starts,
-                    "sessions": sessions.get(replica.id, 0),
-                    "reason": replica.reason,
-                }
-                for replica in replicas
-            ],
-        }
+        workers = tuple(worker.pid for worker in self._switchboard.workers)
+        replicas = tuple(self._fleet.replicas.values()) if self._fleet is not None else ()
+        return status(
+            self._spec, self._lifetime.anchor.pid, workers, replicas, self._relay.counts()
+        )
 
 
 def _say(line: str, stream: t.TextIO | None = None) -> None:

@@ -25,6 +25,8 @@ class Row:
     port: int | None
     healthy: bool
     reason: str
+    #: The installation whose frontend files it serves; ``""`` if that isn't known.
+    frontend: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,13 @@ class Table:
 def row(replica: Replica) -> Row:
     """Return a replica's row of the table."""
     return Row(
-        replica.id, replica.state, replica.host, replica.port, replica.healthy, replica.reason
+        replica.id,
+        replica.state,
+        replica.host,
+        replica.port,
+        replica.healthy,
+        replica.reason,
+        replica.frontend,
     )
 
 

@@ -7,7 +7,7 @@ of fluxsync answers.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import ipaddress
 import typing as t
 
@@ -106,13 +106,14 @@ REPLACED = frozenset(
     )
 )
 
+#: What the next hop is told anew, or not at all.
+_ANEW = REPLACED | _headers.HOP_BY_HOP | {"", "content-length", "content-type", "expect", "host"}
 
 #: Some proxies name the WebSocket's scheme.
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Client:
+class Client(t.NamedTuple):
     """The client as far as it can be known."""
 
     #: Address of the client; of the peer, if there is no trusted proxy.
@@ -157,30 +158,32 @@ def is_trusted(address: str, networks: t.Iterable[Network]) -> bool:
     return any((mapped or ip) in network for network in networks)
 
 
-def resolve(peer: str, scheme: str, headers: Headers, networks: t.Collection[Network]) -> Client:
+def resolve(
+    peer: str, scheme: str, field: t.Callable[[str], str], is_trusted: t.Callable[[str], bool]
+) -> Client:
     """Find out who the client is.
 
     :param peer: Address of the peer; empty on a Unix socket.
     :param scheme: Scheme of this connection.
-    :param headers: The request's header fields.
-    :param networks: Where trusted proxies are.
+    :param field: Returns a header field of the request by its name, or ``""``.
+    :param is_trusted: Tells an address of a trusted proxy.
     """
-    host = _headers.get(headers, "host")
-    if not networks or not is_trusted(peer, networks):
+    host = field("host")
+    if not is_trusted(peer):
         return Client(peer, scheme, host, (peer,) if peer else (), False)
-    claimed = _headers.get(headers, "x-forwarded-for")
+    claimed = field("x-forwarded-for")
     chain = [_address(part.strip()) for part in claimed.split(",") if part.strip()] + [peer]
     address, proxies = peer, 0
     for hop in reversed(chain):
         address = hop
-        if not is_trusted(hop, networks):
+        if not is_trusted(hop):
             break
         proxies += 1
-    proto = _nth_last(headers, "x-forwarded-proto", proxies).lower()
+    proto = _nth_last(field("x-forwarded-proto"), proxies).lower()
     return Client(
         address,
         _SCHEMES.get(proto, scheme),
-        _nth_last(headers, "x-forwarded-host", proxies) or host,
+        _nth_last(field("x-forwarded-host"), proxies) or host,
         tuple(chain),
         True,
     )
@@ -193,32 +196,97 @@ def _address(hop: str) -> str:
     return (address if with_port else hop).strip("[]")
 
 
-def _nth_last(headers: Headers, name: str, proxies: int) -> str:
+def _nth_last(value: str, proxies: int) -> str:
     """Return what the trusted proxy nearest to the client has said.
 
     Some proxies append to a list that the client may have begun; others replace it.
     """
-    values = [value.strip() for value in _headers.get(headers, name).split(",")]
+    values = [part.strip() for part in value.split(",")]
     return values[max(0, len(values) - proxies)]
 
 
-def is_lie(name: str, client: Client, extra: t.Collection[str] = ()) -> bool:
+def is_lie(name: str, extra: t.Collection[str] = (), *, via_trusted: bool) -> bool:
     """Whether a field is a claim of somebody who isn't believed.
 
     :param extra: As for :func:`is_claim`.
+    :param via_trusted: Whether the peer is a trusted proxy.
     """
-    if client.via_trusted:
+    if via_trusted:
         return _folded(name).startswith(OWN_PREFIX)
     return is_claim(name, extra)
 
 
-def believed(headers: Headers, client: Client, extra: t.Collection[str] = ()) -> Headers:
-    """Return the fields less the lies, and less what :func:`added` will say anew."""
-    return [
-        (name, value)
-        for name, value in headers
-        if name.lower() not in REPLACED and not is_lie(name, client, extra)
-    ]
+class _Remembered(dict[str, str]):
+    """Decisions about names, made once for each: browsers send the same ones every time.
+
+    Clients choose the names, so there's room for a limited number of limited length.
+    """
+
+    def __init__(self, decide: t.Callable[[str], str]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, key: str) -> str:
+        decision = self._decide(key)
+        if len(self) < 1000 and len(key) <= 64:
+            self[key] = decision
+        return decision
+
+
+class Trust:
+    """Whose word is taken for what, as the settings say it.
+
+    Thread-safe.
+
+    :param networks: Where trusted proxies are.
+    :param identity: More names of fields that only a trusted proxy may send, in lower case
+        and with ``-`` for ``_``.
+    """
+
+    def __init__(self, networks: t.Collection[Network], identity: t.Collection[str] = ()) -> None:
+        self._networks = tuple(networks)
+        self._identity = frozenset(identity)
+        self._peers = functools.lru_cache(256)(self._is_trusted)
+        self._upstream = [_Remembered(functools.partial(self._goes_on, via)) for via in (0, 1)]
+        self._lies = [_Remembered(functools.partial(self._lie, via)) for via in (0, 1)]
+
+    def is_trusted(self, address: str) -> bool:
+        """Whether an address is that of a trusted proxy."""
+        # No address is longer; what a client sends as one may be.
+        return bool(self._networks) and len(address) <= 64 and self._peers(address)
+
+    def _is_trusted(self, address: str) -> bool:
+        return is_trusted(address, self._networks)
+
+    def forwarded(self, environ: t.Mapping[str, t.Any], client: Client) -> Headers:
+        """Return a request's end-to-end fields less the lies, and less what is said anew.
+
+        :func:`added` says where the request comes from. ``Host``, and how the body is
+        delimited, is for whoever sends it; the WSGI server has answered ``Expect`` already.
+        """
+        names = self._upstream[client.via_trusted]
+        fields = [(name, value) for key, value in environ.items() if (name := names[key])]
+        if content_type := environ.get("CONTENT_TYPE"):  # servers have it empty, too
+            fields.append(("Content-Type", content_type))
+        connection = environ.get("HTTP_CONNECTION")
+        return _headers.without(fields, frozenset(), connection) if connection else fields
+
+    def _goes_on(self, via_trusted: int, key: str) -> str:
+        """Return the name on the wire to Streamlit; ``""`` if the field doesn't go there."""
+        name = _headers.wire_name(key)
+        lowered = name.lower()
+        if lowered in _ANEW or is_lie(name, self._identity, via_trusted=bool(via_trusted)):
+            return ""
+        return name
+
+    def lies(self, environ: t.Mapping[str, t.Any], client: Client) -> list[str]:
+        """Return the keys of what the API must not see."""
+        lies = self._lies[client.via_trusted]
+        return [key for key in environ if lies[key]]
+
+    def _lie(self, via_trusted: int, key: str) -> str:
+        name = _headers.wire_name(key)
+        return name if is_lie(name, self._identity, via_trusted=bool(via_trusted)) else ""
 
 
 def added(client: Client, root: str, request_id: str) -> Headers:

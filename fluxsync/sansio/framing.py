@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from . import headers as _headers
@@ -11,11 +10,11 @@ if t.TYPE_CHECKING:
     from ..typing import Headers
 
 
-@dataclasses.dataclass(frozen=True)
-class Framing:
-    """Where a request body ends.
+class Framing(t.NamedTuple):
+    """Where a body ends.
 
-    Neither a length nor chunked means that there is no body.
+    Neither a length nor chunked means that there is none in a request, and that it ends
+    with the connection in a response.
     """
 
     length: int | None = None
@@ -42,26 +41,28 @@ def request_framing(
         if not input_terminated:
             raise ValueError("this server does not pass chunked request bodies on")
         return Framing(chunked=True)
-    if not content_length:
-        return Framing()
-    _check_length(content_length)
-    return Framing(length=int(content_length))
+    return Framing(_length(content_length)) if content_length else Framing()
+
+
+def response_framing(content_length: str, transfer_encoding: str) -> Framing:
+    """Return how a response's body is delimited (RFC 9112 6.3).
+
+    :raise ValueError: It isn't certain. The next answer on the connection might begin within
+        this one, or the client might see another end than the gateway does.
+    """
+    if transfer_encoding:
+        _check_coding(transfer_encoding)
+        return Framing(chunked=True)
+    return Framing(_length(content_length)) if content_length else Framing()
 
 
 def check_response(headers: Headers) -> None:
-    """Make sure that it's certain where a response's body ends (RFC 9112 6.3).
-
-    Else the next answer on the connection might begin within this one, or the client might
-    see another end than the gateway does.
+    """Make sure that it's certain where a response's body ends.
 
     :raise ValueError: It isn't.
     """
-    coding = _headers.get(headers, "transfer-encoding")
     length = _headers.get(headers, "content-length").strip(" \t")
-    if coding:
-        _check_coding(coding)
-    elif length:
-        _check_length(length)
+    response_framing(length, _headers.get(headers, "transfer-encoding"))
 
 
 def _check_coding(value: str) -> None:
@@ -70,6 +71,8 @@ def _check_coding(value: str) -> None:
         raise ValueError(f"transfer coding {value!r} is not supported")
 
 
-def _check_length(value: str) -> None:
-    if not (value.isascii() and value.isdigit()):
-        raise ValueError(f"Content-Length {value!r} is not a number")
+def _length(value: str) -> int:
+    # No body has 10^18 bytes, and some readers would wrap around there.
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise ValueError(f"Content-Length {value[:80]!r} is not a number")
+    return int(value)

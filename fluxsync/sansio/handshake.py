@@ -13,20 +13,18 @@ import typing as t
 
 from ..exceptions import UpstreamProtocolError
 from . import headers as _headers
+from . import http1
 
 if t.TYPE_CHECKING:
     from ..typing import Headers
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-#: Larger response heads are refused. h11 and uvicorn allow 64 kB, nginx 4-8 kB.
-MAX_HEAD = 64 * 1024
-
 
 class Refusal(t.NamedTuple):
     """Why a request can't become a WebSocket."""
 
-    status: str
+    status: int
     detail: str
     headers: Headers
 
@@ -55,27 +53,27 @@ def check_request(method: str, protocol: str, headers: Headers) -> Refusal | Non
     does would leave the client with a raw connection to Streamlit.
     """
     if method != "GET":
-        return Refusal("405 Method Not Allowed", "a WebSocket starts with GET", [("Allow", "GET")])
+        return Refusal(405, "a WebSocket starts with GET", [("Allow", "GET")])
     if protocol != "HTTP/1.1":
-        return Refusal("400 Bad Request", "a WebSocket needs HTTP/1.1", [])
+        return Refusal(400, "a WebSocket needs HTTP/1.1", [])
     if "upgrade" not in _headers.tokens(_headers.get(headers, "connection")):
-        return Refusal("400 Bad Request", "the Connection field lacks 'upgrade'", [])
+        return Refusal(400, "the Connection field lacks 'upgrade'", [])
     if _headers.get(headers, "sec-websocket-version").strip() != "13":
         version = [("Sec-WebSocket-Version", "13")]
-        return Refusal("426 Upgrade Required", "the WebSocket version must be 13", version)
+        return Refusal(426, "the WebSocket version must be 13", version)
     if _headers.get(headers, "content-length").strip() not in ("", "0") or _headers.get(
         headers, "transfer-encoding"
     ):
-        return Refusal("400 Bad Request", "a WebSocket handshake has no body", [])
+        return Refusal(400, "a WebSocket handshake has no body", [])
     try:
         key = base64.b64decode(_headers.get(headers, "sec-websocket-key"), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 16:
-        return Refusal("400 Bad Request", "Sec-WebSocket-Key is not 16 bytes in base64", [])
+        return Refusal(400, "Sec-WebSocket-Key is not 16 bytes in base64", [])
     if not _headers.are_wellformed(headers):
         # gunicorn 21 lets a bare LF through, which begins a new field for h11.
-        return Refusal("400 Bad Request", "a header field is malformed", [])
+        return Refusal(400, "a header field is malformed", [])
     return None
 
 
@@ -97,20 +95,11 @@ def parse_answer(head: bytes) -> Answer:
 
     :raise UpstreamProtocolError: It isn't one.
     """
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
-    status, _, reason = rest.partition(" ")
-    known = version.startswith("HTTP/1.") and len(status) == 3 and status.isdecimal()
-    if not known or not _headers.is_plain(reason):
-        raise UpstreamProtocolError(f"the status line is {first[:80]!r}")
-    headers = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        field = (name, value.strip())
-        if not colon or not name or not _headers.are_wellformed([field]):
-            raise UpstreamProtocolError(f"a header field is {line[:80]!r}")
-        headers.append(field)
-    return Answer(int(status), reason, headers)
+    try:
+        parsed = http1.parse_head(head)
+    except ValueError as e:
+        raise UpstreamProtocolError(str(e)) from e
+    return Answer(parsed.status, parsed.reason, parsed.fields)
 
 
 def accept_key(key: str) -> str:

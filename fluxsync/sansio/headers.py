@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -29,10 +30,31 @@ HOP_BY_HOP = frozenset(
 #: with a clock; a gateway's Server is its own (10.2.4).
 WRITTEN_BY_SERVER = frozenset(("date", "server"))
 
+#: What stays behind on the way to the client, without and with ``Transfer-Encoding``: then
+#: ``Content-Length`` means nothing (RFC 9112 6.3).
+_NOT_TO_CLIENT = (
+    HOP_BY_HOP | WRITTEN_BY_SERVER,
+    HOP_BY_HOP | WRITTEN_BY_SERVER | {"content-length"},
+)
+
 #: RFC 9110 5.1 and 5.6.2: what a field's name is made of.
 _NAME_CHARACTERS = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
 #: RFC 9110 5.5: control characters, of which a value may have the tab only.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@functools.lru_cache(256)
+def environ_key(name: str) -> str:
+    """Return the key under which WSGI keeps a request's field."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+def wire_name(key: str) -> str:
+    """Return the name of the field that an environ's key stands for, or ``""``."""
+    if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        return key.replace("_", "-").title()
+    return key[5:].replace("_", "-").title() if key.startswith("HTTP_") else ""
 
 
 def from_environ(environ: t.Mapping[str, t.Any]) -> Headers:
@@ -40,15 +62,12 @@ def from_environ(environ: t.Mapping[str, t.Any]) -> Headers:
 
     Servers join repeated fields with a comma, which RFC 9110 5.3 allows.
     """
-    headers = [
-        (key[5:].replace("_", "-").title(), value)
+    return [
+        (name, value)
         for key, value in environ.items()
-        if key.startswith("HTTP_")
+        # Servers have CONTENT_LENGTH empty where there was none.
+        if (name := wire_name(key)) and (value or key.startswith("HTTP_"))
     ]
-    for key, name in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
-        if environ.get(key):
-            headers.append((name, environ[key]))
-    return headers
 
 
 def tokens(value: str) -> list[str]:
@@ -80,20 +99,27 @@ def end_to_end(headers: t.Iterable[tuple[str, str]]) -> Headers:
     Drops the hop-by-hop fields and those that ``Connection`` nominates.
     """
     headers = list(headers)
-    drop = HOP_BY_HOP.union(tokens(get(headers, "connection")))
-    return [(name, value) for name, value in headers if name.lower() not in drop]
+    return without(headers, HOP_BY_HOP, get(headers, "connection"))
+
+
+def without(headers: Headers, drop: frozenset[str], connection: str) -> Headers:
+    """Return the fields but those that are to be dropped, or nominated by ``Connection``."""
+    if connection.lower() not in ("", "close", "keep-alive"):
+        drop = drop.union(tokens(connection))
+    return [field for field in headers if field[0].lower() not in drop]
 
 
 def to_client(headers: t.Iterable[tuple[str, str]]) -> Headers:
-    """Return an upstream's response fields as a WSGI server may send them.
-
-    RFC 9112 6.3: with ``Transfer-Encoding``, ``Content-Length`` means nothing and goes.
-    """
+    """Return an upstream's response fields as a WSGI server may send them."""
     headers = list(headers)
-    drop = WRITTEN_BY_SERVER
-    if get(headers, "transfer-encoding"):
-        drop = drop | {"content-length"}
-    return [(name, value) for name, value in end_to_end(headers) if name.lower() not in drop]
+    return for_client(
+        headers, get(headers, "connection"), is_chunked=bool(get(headers, "transfer-encoding"))
+    )
+
+
+def for_client(headers: Headers, connection: str, *, is_chunked: bool) -> Headers:
+    """As :func:`to_client`, for a caller that knows what is among the fields."""
+    return without(headers, _NOT_TO_CLIENT[is_chunked], connection)
 
 
 def without_cookie(headers: t.Iterable[tuple[str, str]], cookie: str) -> Headers:
@@ -114,6 +140,8 @@ def without_cookie(headers: t.Iterable[tuple[str, str]], cookie: str) -> Headers
 
 def cookie_value(header: str, cookie: str) -> str:
     """Return a cookie's value from a ``Cookie`` field, or ``""``."""
+    if cookie not in header:
+        return ""
     for pair in header.split(";"):
         name, _, value = pair.strip().partition("=")
         if name == cookie:

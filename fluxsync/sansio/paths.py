@@ -27,15 +27,6 @@ class Target(t.NamedTuple):
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
 
-class PathSplit(t.NamedTuple):
-    """A path, and the root path that it stood under."""
-
-    root: str
-    path: str
-    #: Whether the path still carried the root when it came in.
-    had_root: bool
-
-
 def parse_target(raw: str) -> Target:
     """Split a request target, bring absolute form to origin form.
 
@@ -74,7 +65,7 @@ def normalize(raw_path: str) -> str:
     The bytes are kept as latin-1, as in ``PATH_INFO``. Repeated slashes stay, since they
     carry meaning in API paths (``/api/fetch/http://...``).
     """
-    path = unquote_to_bytes(raw_path).decode("latin-1")
+    path = unquote_to_bytes(raw_path).decode("latin-1") if "%" in raw_path else raw_path
     if "/." not in path:
         return path
     done: list[str] = []
@@ -111,17 +102,15 @@ def is_under(path: str, mount: str) -> bool:
     return path == mount or path.startswith(mount + "/")
 
 
-def split_root(path: str, root: str) -> PathSplit:
-    """Split a path at the root path, whether or not it's still there.
+def without_root(path: str, root: str) -> str:
+    """Return a path less the root path, whether or not it's still there.
 
     Some proxies strip the root path before forwarding, others don't.
 
     :param path: A path that starts with ``/``, raw or normalized.
     :param root: Root path, from :func:`normalize_mount`.
     """
-    if root and is_under(path, root):
-        return PathSplit(root, path[len(root) :] or "/", True)
-    return PathSplit(root, path, False)
+    return path[len(root) :] or "/" if root and is_under(path, root) else path
 
 
 def relative_reference(base: str, path: str) -> str:

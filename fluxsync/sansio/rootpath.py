@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .paths import normalize_mount
 
 
-class RootPath(t.NamedTuple):
-    """A root path, and which rule found it."""
-
-    path: str
-    source: str
-
-
-def find(setting: str, script_name: str) -> RootPath:
+def find(setting: str, script_name: str) -> str:
     """Return the root path; the first rule that says one wins.
 
     :param setting: ``root_path`` from the settings, normalized.
@@ -22,10 +13,9 @@ def find(setting: str, script_name: str) -> RootPath:
         also takes it from a header of its trusted peers, so it says where links go, and
         never whom to trust.
     """
-    if setting:
-        return RootPath(setting, "root_path")
+    if setting or not script_name:
+        return setting
     try:
-        mount = normalize_mount(script_name)
+        return normalize_mount(script_name)
     except ValueError:
-        mount = ""
-    return RootPath(mount, "SCRIPT_NAME" if mount else "none")
+        return ""

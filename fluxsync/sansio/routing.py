@@ -28,6 +28,9 @@ INTERNAL_PREFIX = "/__fluxsync"
 #: script per request, and an agent's way in (Streamlit 1.67).
 PRIVATE_PREFIXES = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
 
+#: How paths begin that aren't simply Streamlit's.
+_SPECIAL = (*HEALTH_PATHS, INTERNAL_PREFIX, *PRIVATE_PREFIXES)
+
 #: First path segments that Streamlit answers itself, so that no page can have them.
 STREAMLIT_SEGMENTS = frozenset(
     ("static", "media", "app", "component", "auth", "oauth2callback", "_stcore")
@@ -42,6 +45,8 @@ def route(path: str, api_mount: str) -> Route:
     """
     if is_under(path, api_mount):
         return HEALTH_PATHS.get(path[len(api_mount) :], Route.API)
+    if not path.startswith(_SPECIAL):
+        return Route.STREAMLIT
     if path in HEALTH_PATHS:
         return HEALTH_PATHS[path]
     if is_under(path, INTERNAL_PREFIX):

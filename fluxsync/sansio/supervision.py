@@ -74,6 +74,8 @@ class Replica:
     port: int | None = None
     #: Whether it answered lately.
     healthy: bool = False
+    #: Which frontend files it serves, if it has said so.
+    frontend: str = ""
     #: Why it isn't running: exit status and last lines of output.
     reason: str = ""
     #: Whether it has ever been RUNNING.
@@ -94,9 +96,13 @@ class Spawned:
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """A probe was answered."""
+    """A probe was answered.
+
+    ``frontend`` is what the process has said about its frontend files.
+    """
 
     port: int
+    frontend: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +157,13 @@ def transition(replica: Replica, event: Event, now: float, policy: Policy) -> Re
         )
     if isinstance(event, Answered) and state in ALIVE:
         answered = dataclasses.replace(
-            replica, port=event.port, healthy=True, misses=0, was_up=True, reason=""
+            replica,
+            port=event.port,
+            frontend=event.frontend,
+            healthy=True,
+            misses=0,
+            was_up=True,
+            reason="",
         )
         # STARTING -> RUNNING
         return _enter(answered, State.RUNNING, now) if state is State.STARTING else answered

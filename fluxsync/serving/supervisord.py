@@ -10,34 +10,102 @@ import socket
 import stat
 import typing as t
 
+from ..bridges.limits import Limits
 from ..bridges.relay import Relay, Session
 from ..process.lifetime import Anchor, Lifetime
 from ..process.state import StateDirectory
 from ..process.supervisor import Supervisor
+from ..sansio.relayed import Context
 from ..telemetry import logs
+from ..telemetry.access import Exchange
 
 if t.TYPE_CHECKING:
     from ..process.wire import Message
+    from ..sansio.admission import Full
 
 
-class SupervisorRelay(Relay):
-    """The relay, fed with messages of gateway workers."""
+class SupervisorRelay:
+    """The relay, fed with messages of gateway workers.
+
+    :param files: How many files this process may have open.
+    """
+
+    def __init__(self, files: int) -> None:
+        self._files = files
+        #: Called when :attr:`full` has changed.
+        self.on_full: t.Callable[[], None] = lambda: None
+        self._relay = Relay(on_full=lambda: self.on_full())
+        self.close_all = self._relay.close_all
+        self.counts = self._relay.counts
+        self.stop = self._relay.stop
+
+    @property
+    def transfers(self) -> int:
+        """Number of uploads and downloads that go on."""
+        return self._relay.transfers
+
+    @property
+    def full(self) -> Full:
+        """Whose WebSockets would be refused."""
+        return self._relay.full
+
+    def configure(self, limits: t.Mapping[str, t.Any]) -> None:
+        """Treat what comes from now on like this."""
+        self._relay.configure(Limits.from_json(limits).within(self._files))
 
     def adopt(self, message: Message) -> None:
-        """Take over the sockets of a ``websocket`` message.
+        """Take over what a worker hands over.
 
-        :raise Exception: It isn't one; its files are closed.
+        :raise Exception: It can't be understood; its files are closed.
         """
         try:
-            split = int(message.data["split"])
-            session = Session(**message.data["session"])
-            if [stat.S_ISSOCK(os.fstat(file).st_mode) for file in message.files] != [True, True]:
-                raise ValueError("a WebSocket is two sockets")
+            take_over = self._understand(message)
         except BaseException:
             message.close()
             raise
-        client, upstream = (socket.socket(fileno=file) for file in message.files)
-        self.add(session, client, upstream, message.payload[:split], message.payload[split:])
+        # From here on, the files belong to objects, which close them.
+        take_over()
+
+    def _understand(self, message: Message) -> t.Callable[[], None]:
+        """Return what takes over what the message is about."""
+        data, payload = message.data, message.payload
+        kinds = [os.fstat(file).st_mode for file in message.files]
+        is_socket = [stat.S_ISSOCK(kind) for kind in kinds]
+        if data["type"] == "download" and len(kinds) == 2 and stat.S_ISREG(kinds[1]):
+            is_socket[1] = True  # or a file to send
+        if is_socket != [True, True]:
+            raise ValueError("a connection and what belongs to it are handed over")
+        if data["type"] == "websocket":
+            session, split = Session(**data["session"]), int(data["split"])
+            early = payload[:split], payload[split:]
+            return lambda: self._relay.add(session, *_sockets(message), *early)
+        left = int(data["left"])
+        # Without it, nobody wants a line in the access log.
+        exchange = Exchange(**data["exchange"]) if data["exchange"] else None
+        ended = exchange.ended if exchange else _ignore
+        if data["type"] == "upload":
+            context = Context.from_json(data["context"])
+            answered = exchange.answered if exchange else _ignore
+            return lambda: self._relay.upload(context, _sockets(message), left, payload, answered)
+        if stat.S_ISREG(kinds[1]):
+            client, file = message.files
+            return lambda: self._relay.download(
+                socket.socket(fileno=client),
+                os.fdopen(file, "rb", buffering=0),
+                left,
+                payload,
+                ended,
+            )
+        return lambda: self._relay.download(*_sockets(message), left, payload, ended)
+
+
+def _ignore(*outcome: object) -> None:
+    """Log nothing."""
+
+
+def _sockets(message: Message) -> tuple[socket.socket, socket.socket]:
+    client, other = message.files
+    return socket.socket(fileno=client), socket.socket(fileno=other)
 
 
 def main(arguments: list[str]) -> None:
@@ -48,15 +116,15 @@ def main(arguments: list[str]) -> None:
     """
     path, lock, anchor, anchor_start = arguments
     os.set_inheritable(int(lock), False)
-    _allow_many_files()
     state_path = pathlib.Path(path)
-    relay = SupervisorRelay()
+    relay = SupervisorRelay(_allow_many_files())
     supervisor = Supervisor(
         StateDirectory(state_path.parent, state_path.name),
         Lifetime(Anchor(int(anchor), anchor_start)),
         relay,
         lambda level: logs.configure(level, background=True),
     )
+    relay.on_full = supervisor.wake
     try:
         supervisor.run()
     finally:
@@ -66,8 +134,10 @@ def main(arguments: list[str]) -> None:
     os._exit(0)
 
 
-def _allow_many_files() -> None:
-    """Raise the limit of open files as far as it goes: a WebSocket has two."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _allow_many_files() -> int:
+    """Raise the limit of open files as far as it goes, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft

@@ -31,17 +31,40 @@ class Exchange:
     started: float = dataclasses.field(default_factory=time.monotonic)
     #: Why the body broke off, if it did.
     error: str = ""
+    #: ``Content-Length`` of the response; -1 without.
+    length: int = -1
+    #: Whether a relay logs the end, and not this process.
+    is_handed_over: bool = False
+
+    def ended(self, sent: int, error: str) -> None:
+        """Log the end of a response whose rest was sent by a relay.
+
+        :param sent: Bytes that the relay has sent.
+        :param error: What went wrong, or ``""``.
+        """
+        self.bytes += sent
+        self.error = error
+        self.log()
+
+    def answered(self, status: int, sent: int, error: str) -> None:
+        """Log the end of a request that was left to a relay."""
+        self.status = status
+        self.ended(sent, error)
 
     def log(self) -> None:
         """Write the line."""
         if not logger.isEnabledFor(logging.INFO):
             return
         target = f"{self.path}?{redact_query(self.query)}" if self.query else self.path
-        logger.info(
+        # Not logger.info(): that looks for the line of code which logs, and nobody wants it.
+        record = logger.makeRecord(
+            logger.name,
+            logging.INFO,
+            __file__,
+            0,
             "%s %s %d",
-            self.method,
-            target if target.isprintable() else ascii(target)[1:-1],
-            self.status,
+            (self.method, target if target.isprintable() else ascii(target)[1:-1], self.status),
+            None,
             extra={
                 "duration_seconds": time.monotonic() - self.started,
                 "bytes": self.bytes,
@@ -52,6 +75,7 @@ class Exchange:
                 "error": self.error,
             },
         )
+        logger.handle(record)
 
 
 class LoggedBody:
@@ -81,4 +105,5 @@ class LoggedBody:
         finally:
             if not self._logged:
                 self._logged = True
-                self._exchange.log()
+                if not self._exchange.is_handed_over:
+                    self._exchange.log()

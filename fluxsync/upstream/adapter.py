@@ -7,7 +7,7 @@ is used directly, with requests' own request and response types.
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import select
 import socket
 import typing as t
@@ -17,17 +17,18 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from ..exceptions import UpstreamError, UpstreamProtocolError, UpstreamTimeout
-from ..sansio import headers as _headers
-from ..sansio.framing import check_response
-from .connections import Connection, Pool
+from ..sansio import http1
+from .body import UpstreamBody
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ..sansio.http1 import Head
     from ..typing import Headers
+    from .connections import Connection, Pool
 
-#: Bytes per read: large enough to be cheap, small enough to be passed on at once.
-CHUNK = 64 * 1024
+#: Bytes for the first read: a head, and mostly all of a small body.
+_FIRST_READ = 64 * 1024
 
 #: RFC 9110 9.2.2: a request with one of these may be sent twice.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -51,17 +52,47 @@ class GatewayRequest(requests.PreparedRequest):
         length: int | None = None,
     ) -> None:
         super().__init__()
-        self.method = method
+        del self.headers  # made when somebody asks for them
+        self.method: str = method
         self.target = target
         self.fields = fields
-        self.headers = CaseInsensitiveDict(fields)
         self.body_chunks = body
         self.body_length = length
+
+    def __getattr__(self, name: str) -> t.Any:
+        if name != "headers":
+            raise AttributeError(name)
+        self.headers = CaseInsensitiveDict(self.fields)
+        return self.headers
 
     @property
     def path_url(self) -> str:
         """The request target."""
         return self.target
+
+
+class GatewayResponse(requests.Response):
+    """A response in requests' words; ``raw`` is an :class:`~.body.UpstreamBody`.
+
+    Its parts that a gateway has no use for, cookies for one, cost more than the response's
+    head. They're made when somebody asks for them.
+    """
+
+    def __init__(self, request: requests.PreparedRequest, body: UpstreamBody) -> None:
+        self.request = request
+        self.status_code = body.head.status
+        self.reason = body.head.reason
+        self.body = self.raw = body
+
+    def __getattr__(self, name: str) -> t.Any:
+        attributes = vars(self)
+        attributes.setdefault("headers", CaseInsensitiveDict(self.body.head.fields))
+        for key, value in vars(requests.Response()).items():
+            attributes.setdefault(key, value)
+        try:
+            return attributes[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 class BodyAborted(Exception):
@@ -70,69 +101,6 @@ class BodyAborted(Exception):
     Raised by a body's iterator, it makes the adapter drop the connection to Streamlit, so
     that a short body never looks complete.
     """
-
-
-class UpstreamBody:
-    """A response's body, as the bytes came; a WSGI server may iterate over it.
-
-    Give it back with :meth:`close`; a body that wasn't read to its end takes its connection
-    with it.
-    """
-
-    def __init__(
-        self, response: http.client.HTTPResponse, connection: Connection, pool: Pool
-    ) -> None:
-        self.response = response
-        #: The response's header fields, repeated ones included.
-        self.fields: Headers = response.getheaders()
-        self._connection: Connection | None = connection
-        self._pool = pool
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.stream()
-
-    def stream(self, size: int = CHUNK, decode_content: bool = False) -> Iterator[bytes]:
-        """Yield the body as it arrives.
-
-        :raise UpstreamTimeout: Streamlit was silent for too long.
-        :raise UpstreamProtocolError: It ended before its announced end.
-        """
-        response = self.response
-        left = response.length
-        try:
-            while chunk := response.read1(size):
-                if left is not None:
-                    left -= len(chunk)
-                yield chunk
-        except TimeoutError as e:
-            raise UpstreamTimeout(
-                "Streamlit fell silent within a response (gateway_upstream_read_timeout_s)"
-            ) from e
-        except (OSError, http.client.HTTPException) as e:
-            raise UpstreamProtocolError(f"the response broke off: {e!r}") from e
-        if left:
-            raise UpstreamProtocolError(f"the response broke off {left} bytes before its end")
-        self._release()
-
-    def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        # read1() leaves the response open at the end of a Content-Length body.
-        self.response.close()
-        if self.response.will_close:
-            connection.close()
-        else:
-            self._pool.give_back(connection)
-
-    def close(self) -> None:
-        """Let go of the connection; it's closed unless the body was read to its end."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self.response.close()
-            connection.close()
-
-    release_conn = close
 
 
 class GatewayAdapter(BaseAdapter):
@@ -153,11 +121,10 @@ class GatewayAdapter(BaseAdapter):
         verify: bool | str = True,
         cert: object = None,
         proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
+    ) -> GatewayResponse:
         """Send a request and return the response when its head is there.
 
-        ``response.raw`` is an :class:`UpstreamBody`. Redirects, cookies and encodings are
-        left alone; time-outs are the pool's.
+        Redirects, cookies and encodings are left alone; time-outs are the pool's.
 
         :raise UpstreamError: There is no usable answer.
         :raise BodyAborted: The request's body broke off.
@@ -166,37 +133,39 @@ class GatewayAdapter(BaseAdapter):
         connection = self.pool.take()
         try:
             try:
-                return self._exchange(connection, request)
+                body = self._exchange(connection, request)
             except _Stale:
                 # It was idle, and the server closed it just now. RFC 9112 9.3.1 allows
                 # another try, as nothing was answered and the method may be repeated.
                 connection.close()
                 connection = self.pool.open()
-                return self._exchange(connection, request)
+                body = self._exchange(connection, request)
         except BaseException:
             connection.close()
             raise
+        return GatewayResponse(request, body)
 
-    def _exchange(self, connection: Connection, request: GatewayRequest) -> requests.Response:
-        may_repeat = (
-            connection.reused and request.body_chunks is None and request.method in _IDEMPOTENT
-        )
+    def _exchange(self, connection: Connection, request: GatewayRequest) -> UpstreamBody:
+        reader = http1.HeadReader()
         try:
             sent = _send(connection, request)
-            answer = connection.getresponse()
-            # The rest of a body isn't the next request.
-            answer.will_close = answer.will_close or not sent
-            return _response(request, answer, UpstreamBody(answer, connection, self.pool))
-        except TimeoutError as e:
+            head = _receive_head(connection.sock, reader)
+            body = http1.response_body(head, request.method)
+        except (BlockingIOError, TimeoutError) as e:
             raise UpstreamTimeout(
                 "Streamlit did not answer in time (gateway_upstream_read_timeout_s)"
             ) from e
-        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected) as e:
-            if may_repeat:
+        except (BrokenPipeError, ConnectionResetError) as e:
+            # RFC 9110 9.2.2
+            may_repeat = request.body_chunks is None and request.method in _IDEMPOTENT
+            if connection.reused and may_repeat and not reader.started:
                 raise _Stale from e
             raise UpstreamProtocolError(f"Streamlit closed the connection: {e!r}") from e
-        except (OSError, http.client.HTTPException, ValueError) as e:
-            raise UpstreamProtocolError(f"no valid answer from Streamlit: {e!r}") from e
+        except (OSError, ValueError) as e:
+            raise UpstreamProtocolError(f"no valid answer from Streamlit: {e}") from e
+        # The rest of a body that wasn't wanted isn't the next request.
+        keep = head.keeps_alive and sent
+        return UpstreamBody(head, body, reader.rest, connection, self.pool, keep=keep)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -207,27 +176,30 @@ class _Stale(UpstreamError):
     """A reused connection turned out to be closed."""
 
 
+def _receive_head(sock: socket.socket, reader: http1.HeadReader) -> Head:
+    while True:
+        data = sock.recv(_FIRST_READ)
+        if not data:
+            raise ConnectionResetError("it ended before its answer")
+        head = reader.feed(data)
+        if head is not None:
+            return head
+
+
+_CHUNKED = ("Transfer-Encoding", "chunked")
+
+
 def _send(connection: Connection, request: GatewayRequest) -> bool:
     """Send a request; return whether all of it was wanted."""
-    assert request.method is not None
-    connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.fields:
-        connection.putheader(name, value.encode("latin-1", "replace"))
-    if request.body_chunks is None:
-        connection.endheaders()
+    fields, body, length = request.fields, request.body_chunks, request.body_length
+    if body is None:
+        connection.sock.sendall(http1.request_head(request.method, request.target, fields))
         return True
-    chunked = request.body_length is None
-    connection.putheader(
-        *(
-            ("Transfer-Encoding", "chunked")
-            if chunked
-            else ("Content-Length", str(request.body_length))
-        )
-    )
-    connection.endheaders()
+    framing = ("Content-Length", str(length)) if length is not None else _CHUNKED
+    head = http1.request_head(request.method, request.target, [*fields, framing])
+    connection.sock.sendall(head)
     try:
-        pieces = _chunked(request.body_chunks) if chunked else request.body_chunks
-        return _send_body(connection.sock, pieces)
+        return _send_body(connection, body if length is not None else _chunked(body))
     except (BrokenPipeError, ConnectionResetError):
         # It has answered without waiting for the rest, and closed the connection; the
         # answer is there to be read.
@@ -241,13 +213,13 @@ def _chunked(body: Iterable[bytes]) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def _send_body(sock: socket.socket, pieces: Iterable[bytes]) -> bool:
+def _send_body(connection: Connection, pieces: Iterable[bytes]) -> bool:
     """Send a body; return ``False`` if the rest of it is neither wanted nor taken.
 
     A server that refuses a body (413, 403) need not read it (RFC 9112 9.5). Whoever sends on
     then waits for a reader that never comes, with the answer unread.
     """
-    timeout = sock.gettimeout()
+    sock, timeout = connection.sock, connection.timeout
     poller = select.poll()
     poller.register(sock, select.POLLIN | select.POLLOUT)
     for piece in pieces:
@@ -257,29 +229,12 @@ def _send_body(sock: socket.socket, pieces: Iterable[bytes]) -> bool:
             if not ready:
                 raise TimeoutError
             if ready[0][1] != select.POLLIN:
-                left = left[sock.send(left) :]
+                # Only as much as is taken at once: meanwhile there may be an answer.
+                with contextlib.suppress(BlockingIOError):
+                    left = left[sock.send(left, socket.MSG_DONTWAIT) :]
             elif sock.recv(10, socket.MSG_PEEK)[9:] in (b"1", b"2"):
                 # By its status it's no refusal: the server is only slow.
                 poller.modify(sock, select.POLLOUT)
             else:
                 return False
     return True
-
-
-def _response(
-    request: requests.PreparedRequest, answer: http.client.HTTPResponse, body: UpstreamBody
-) -> requests.Response:
-    """Return a response in requests' words.
-
-    :raise ValueError: It isn't one that can be passed on.
-    """
-    check_response(body.fields)
-    if not (_headers.are_wellformed(body.fields) and _headers.is_plain(answer.reason)):
-        raise ValueError("a header field is malformed")
-    response = requests.Response()
-    response.status_code = answer.status
-    response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(body.fields)
-    response.request = request
-    response.raw = body
-    return response

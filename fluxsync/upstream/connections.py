@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import http.client
 import select
 import socket
+import struct
 import time
 
 from ..exceptions import UpstreamTimeout, UpstreamUnavailable
@@ -14,19 +14,6 @@ from ..exceptions import UpstreamTimeout, UpstreamUnavailable
 #: uvicorn closes a connection that was idle for 5 s (``timeout_keep_alive``). A request on
 #: its way meets a closed door then, so idle ones are given up earlier.
 MAX_IDLE = 4.0
-
-
-class FinalResponse(http.client.HTTPResponse):
-    """A response whose interim ones (RFC 9110 15.2) are skipped, 103 too."""
-
-    def begin(self) -> None:
-        """Read heads until one is final."""
-        super().begin()
-        while self.status < 200:
-            if self.status == http.client.SWITCHING_PROTOCOLS:
-                raise http.client.HTTPException("101, which nobody asked for")
-            vars(self)["headers"] = None  # as if nothing had been read yet
-            super().begin()
 
 
 def open_socket(address: tuple[str, int], timeout: float | None) -> socket.socket:
@@ -49,29 +36,49 @@ def open_socket(address: tuple[str, int], timeout: float | None) -> socket.socke
     return sock
 
 
-class Connection(http.client.HTTPConnection):
-    """An HTTP/1.1 connection to Streamlit."""
+def limit_silence(sock: socket.socket, timeout: float | None) -> None:
+    """Let reads and writes fail after so many seconds.
 
-    response_class = FinalResponse
-    #: Whether it has carried a request before.
-    reused = False
-    idle_since = 0.0
+    The kernel keeps the time where it can: with a time-out of Python's, each call polls the
+    socket first. A call that takes too long raises :class:`BlockingIOError` then.
+    """
+    if timeout is not None and type(sock).__module__ == "socket":
+        seconds = int(timeout)
+        # Zero would be no limit.
+        value = struct.pack("@ll", seconds, max(1, int((timeout - seconds) * 1e6)))
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+            timeout = None
+    # Below gevent's sockets are non-blocking ones, which those limits say nothing to.
+    sock.settimeout(timeout)
 
-    def connect(self) -> None:
-        """Open the connection.
 
-        :raise UpstreamTimeout: It takes longer than the connect timeout.
-        :raise UpstreamUnavailable: It is refused.
-        """
-        self.sock = open_socket((self.host, self.port), self.timeout)
+class Connection:
+    """An HTTP/1.1 connection to Streamlit.
+
+    :param timeout: Longest silence in seconds; ``None`` is no limit.
+    """
+
+    __slots__ = ("_poller", "idle_since", "reused", "sock", "timeout")
+
+    def __init__(self, sock: socket.socket, timeout: float | None) -> None:
+        limit_silence(sock, timeout)
+        self.sock = sock
+        self.timeout = timeout
+        #: Whether it has carried a request before.
+        self.reused = False
+        self.idle_since = 0.0
+        self._poller = select.poll()
+        self._poller.register(sock, select.POLLIN)
 
     def is_stale(self) -> bool:
         """Whether the other side has closed it, or sent what nobody asked for."""
-        if self.sock is None or time.monotonic() - self.idle_since > MAX_IDLE:
-            return True
-        poller = select.poll()
-        poller.register(self.sock, select.POLLIN)
-        return bool(poller.poll(0))
+        return time.monotonic() - self.idle_since > MAX_IDLE or bool(self._poller.poll(0))
+
+    def close(self) -> None:
+        """Close it."""
+        self.sock.close()
 
 
 class Pool:
@@ -119,14 +126,12 @@ class Pool:
 
     def open(self) -> Connection:
         """Return a new connection."""
-        connection = Connection(self.host, self.port, timeout=self._connect_timeout)
-        connection.connect()
-        connection.sock.settimeout(self._read_timeout)
-        return connection
+        sock = open_socket((self.host, self.port), self._connect_timeout)
+        return Connection(sock, self._read_timeout)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose response has been read to its end."""
-        if not self._keep or connection.sock is None:
+        if not self._keep:
             connection.close()
             return
         connection.reused = True

@@ -7,7 +7,7 @@ import time
 import typing as t
 
 from ..exceptions import UpstreamProtocolError, UpstreamTimeout
-from ..sansio import handshake
+from ..sansio import handshake, http1
 from ..sansio import headers as _headers
 from .connections import open_socket
 
@@ -78,7 +78,7 @@ def open_websocket(
 def _read_answer(sock: socket.socket, deadline: float | None) -> tuple[handshake.Answer, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
-        if len(data) > handshake.MAX_HEAD:
+        if len(data) > http1.MAX_HEAD:
             raise UpstreamProtocolError("the head of the handshake's answer is too long")
         if deadline is not None:
             # One limit for the head as a whole, however it trickles in.

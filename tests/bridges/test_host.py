@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import typing as t
 
 import pytest
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from fluxsync.bridges.host import Host, defer_accept, find_host, listener_url
+from fluxsync.bridges.host import Host, find_host, listener_url
 
 
 def test_standalone() -> None:
@@ -52,7 +51,7 @@ def test_on_the_stack_of_gunicorn(app_uri: str | None, target: str) -> None:
 
     worker = LoadingWorker()
     url = "http://127.0.0.1:8123"
-    expected = Host("gunicorn worker", os.getppid(), url, target, tuple(worker.sockets))
+    expected = Host("gunicorn worker", os.getppid(), url, target, worker)
     assert worker.load() == expected
 
 
@@ -83,11 +82,3 @@ def test_on_the_stack_of_a_master() -> None:
 )
 def test_listener_url(address: t.Any, url: str) -> None:
     assert listener_url(address) == url
-
-
-def test_defer_accept() -> None:
-    """It's set on listeners of TCP, as gunicorn has them, and on nothing else."""
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
-        defer_accept([type("TCPSocket", (), {"sock": tcp})(), unix])
-
-        assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) > 0

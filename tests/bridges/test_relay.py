@@ -2,98 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
+import collections
 import socket
+import threading
 import typing as t
 
 import pytest
 
-from fluxsync.bridges import links
+from fluxsync.bridges.limits import Limits
 from fluxsync.bridges.relay import Relay, Session
+from fluxsync.bridges.sides import Side
 from fluxsync.sansio import closecodes
+from fluxsync.sansio.admission import Full
 from fluxsync.sansio.closecodes import Close
+from fluxsync.sansio.relayed import Context
 from tests.support import frames
 from tests.support.frames import Frame
-from tests.support.http import Stream
-from tests.support.waiting import FACTOR, eventually
+from tests.support.http import Response, Stream, parse_head
+from tests.support.relays import (
+    HEAD,
+    LONG,
+    MASK,
+    SOON,
+    Connect,
+    Ends,
+    close_of,
+    unix_pair,
+    wait_for,
+)
+from tests.support.upstream import reset
+from tests.support.waiting import eventually
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MASK = b"\1\2\3\4"
-HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 GOODBYE = Close(closecodes.GOING_AWAY, "bye")
 
 
-@dataclasses.dataclass
-class Ends:
-    """What the relay's two peers hold."""
-
-    browser: Stream
-    streamlit: Stream
-
-    def close(self) -> None:
-        for end in (self.browser, self.streamlit):
-            end.sock.close()
-
-
-Connect = t.Callable[..., Ends]
-
-
 @pytest.fixture
-def relay() -> Iterator[Relay]:
-    relay = Relay()
-    yield relay
-    relay.stop()
-
-
-@pytest.fixture
-def connect(relay: Relay) -> Iterator[Connect]:
-    """Give the relay a WebSocket and return its peers."""
-    opened: list[Ends] = []
-
-    def connect(to_client: bytes = HEAD, to_upstream: bytes = b"", replica: str = "r1") -> Ends:
-        browser, client = socket.socketpair()
-        upstream, streamlit = socket.socketpair()
-        for end in (browser, streamlit):
-            end.settimeout(10 * FACTOR)
-        relay.add(Session("id", replica), client, upstream, to_client, to_upstream)
-        ends = Ends(Stream(browser), Stream(streamlit))
-        opened.append(ends)
-        if to_client == HEAD:
-            assert ends.browser.read(len(HEAD)) == HEAD
-        return ends
-
-    yield connect
-    for ends in opened:
-        ends.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let peers that don't close be dropped at once."""
-    monkeypatch.setattr(links, "LINGER", 0.0)
-
-
-def send_until_it_blocks(sock: socket.socket) -> int:
-    """Send zeros until nobody takes them, and return how many were taken."""
-    sock.settimeout(0.5 * FACTOR)
-    sent = 0
-    while sent < 1 << 30:
-        try:
-            sent += sock.send(bytes(1 << 16))
-        except TimeoutError:
-            break
-    return sent
-
-
-def close_of(stream: Stream) -> tuple[int, str] | None:
-    """Return what the next frame, a close frame, says; ``None`` at the end."""
-    frame = frames.read_frame(stream)
-    if frame is None:
-        return None
-    assert frame.opcode == frames.CLOSE
-    return frame.close_code, frame.close_reason
+def full(relay: Relay) -> list[Full]:
+    """What the relay has told of who is refused."""
+    told: list[Full] = []
+    relay._on_full = lambda: told.append(relay.full)
+    return told
 
 
 def test_bytes_pass_both_ways(connect: Connect) -> None:
@@ -115,16 +63,6 @@ def test_bytes_of_the_handshake_go_first(connect: Connect) -> None:
         Frame(0x81, b"b", masked=True),
         Frame(0x81, b"c", masked=True),
     ]
-
-
-def test_slow_reader_stops_its_own_sender_only(connect: Connect) -> None:
-    slow, other = connect(), connect()
-    sent = send_until_it_blocks(slow.streamlit.sock)
-
-    assert sent < 16 * (1 << 20)
-    other.browser.sock.sendall(frames.text("hello").encode(MASK))
-    assert frames.read_frame(other.streamlit) == Frame(0x81, b"hello", masked=True)
-    assert len(slow.browser.read(sent)) == sent
 
 
 def test_end_without_a_close_frame(connect: Connect) -> None:
@@ -227,8 +165,8 @@ def test_goodbye_has_an_end(connect: Connect, relay: Relay) -> None:
     eventually(lambda: not relay.counts())
 
 
-@pytest.mark.usefixtures("impatient")
 def test_peers_that_keep_their_side_open(connect: Connect, relay: Relay) -> None:
+    relay.configure(Limits(close_timeout=0.01))
     ends = connect()
     ends.browser.sock.shutdown(socket.SHUT_WR)
 
@@ -248,14 +186,15 @@ def test_trouble_costs_one_connection(
 ) -> None:
     """A bug in the relay ends the connection that it shows on, not the others."""
     bad, good = connect(), connect()
-    original = links.Side.receive
+    original = Side.receive
 
-    def receive(side: links.Side, buffer: memoryview) -> None:
-        if side.sock.recv(3, socket.MSG_PEEK) == b"bad":
+    def receive(side: Side) -> None:
+        sock = t.cast(socket.socket, side.sock)
+        if sock.recv(3, socket.MSG_PEEK) == b"bad":
             raise RuntimeError("a bug")
-        original(side, buffer)
+        original(side)
 
-    monkeypatch.setattr(links.Side, "receive", receive)
+    monkeypatch.setattr(Side, "receive", receive)
     bad.browser.sock.sendall(b"bad")
 
     assert not bad.browser.fill()
@@ -269,3 +208,207 @@ def test_stop_drops_what_is_open(connect: Connect, relay: Relay) -> None:
 
     assert not ends.browser.fill()
     assert not relay.counts()
+
+
+# Limits of connections
+
+
+def refused(ends: Ends) -> Response:
+    """Return the answer that a browser got instead of its 101."""
+    head = ends.browser.read_until(b"\r\n\r\n")
+    assert head is not None
+    message = parse_head(head)
+    body = ends.browser.read(int(message.get("Content-Length")))
+    assert not ends.browser.fill()
+    return Response(message.start_line, message.headers, head, body)
+
+
+def test_limit_of_all_connections(connect: Connect, full: list[Full], relay: Relay) -> None:
+    """The handshake was done by a worker that didn't know yet."""
+    relay.configure(Limits(max_connections=1))
+    first = connect()
+    assert full == [Full(total=True)]
+    second = connect(wait=False, to_upstream=frames.text("early").encode(MASK))
+    answer = refused(second)
+
+    assert answer.status == 503
+    assert answer.get("Retry-After") == "10"
+    assert answer.get("Connection") == "close"
+    assert answer.text == "too many WebSockets are open (gateway_ws_max_connections)\n"
+    assert not second.streamlit.fill(), "Streamlit has seen nothing of it"
+    assert relay.counts() == {"r1": 1}
+    first.close()
+    eventually(lambda: relay.full == Full())
+    connect()
+    assert full == [Full(total=True), Full(), Full(total=True)]
+
+
+def test_limit_of_one_client(connect: Connect, full: list[Full], relay: Relay) -> None:
+    relay.configure(Limits(max_connections_per_client=1))
+    first = connect(address="192.0.2.1")
+    connect(address="192.0.2.2")
+    answer = refused(connect(wait=False, address="192.0.2.1"))
+
+    assert answer.status == 503
+    assert "gateway_ws_max_connections_per_client" in answer.text
+    assert relay.counts() == {"r1": 2}
+    first.close()
+    eventually(lambda: relay.full == Full(clients=frozenset({"192.0.2.2"})))
+    connect(address="192.0.2.1")
+    assert len(full) == 4
+
+
+@pytest.mark.parametrize("end", ["refused", "dropped", "reset", "failed"])
+def test_connections_are_counted_right(
+    connect: Connect, relay: Relay, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they end, there's room again."""
+    relay.configure(Limits(max_connections=1, max_message=1, close_timeout=SOON))
+    for _ in range(3):
+        ends = connect(tcp=True)
+        refused(connect(wait=False))
+        if end == "refused":
+            ends.browser.sock.sendall(frames.text("xx").encode(MASK))
+        elif end == "dropped":
+            relay.close_all(GOODBYE, 0)
+        elif end == "reset":
+            reset(ends.browser.sock)
+        else:
+            with monkeypatch.context() as patch:
+                patch.setattr(Side, "receive", lambda side: 1 / 0)
+                ends.browser.sock.sendall(b"x")
+                eventually(lambda: not relay.counts())
+        eventually(lambda: relay.full == Full())
+    assert not relay.counts()
+
+
+def test_other_limits_while_connections_are_open(connect: Connect, relay: Relay) -> None:
+    """Those that are open count, and stay."""
+    ends = [connect(address="192.0.2.1") for _ in range(3)]
+    relay.configure(Limits(max_connections=2))
+    refused(connect(wait=False))
+    relay.configure(Limits(max_connections_per_client=3))
+    refused(connect(wait=False, address="192.0.2.1"))
+    connect(address="192.0.2.2").close()
+    eventually(lambda: relay.counts() == {"r1": 3})
+    relay.configure(Limits(max_connections=2))
+    wait_for(relay._loop)
+    assert relay.full.total
+    ends[0].close()
+    eventually(lambda: relay.counts() == {"r1": 2})
+    assert relay.full.total
+    ends[1].close()
+    eventually(lambda: not relay.full.total)
+    connect()
+    refused(connect(wait=False))
+
+    assert relay.counts() == {"r1": 2}
+
+
+def test_many_come_and_go_at_once(relay: Relay) -> None:
+    """Threads hand connections over while others end: no number is mixed up."""
+    relay.configure(Limits(close_timeout=LONG))
+
+    def come_and_go(name: str) -> None:
+        for i in range(30):
+            (browser, client), (upstream, streamlit) = unix_pair(), unix_pair()
+            early = frames.text(f"{name}.{i}")
+            relay.add(Session("id", name), client, upstream, HEAD + early.encode(), b"")
+            with browser, streamlit:
+                stream = Stream(browser)
+                assert stream.read(len(HEAD)) == HEAD
+                assert frames.read_frame(stream) == early
+                browser.sendall(frames.text(f"{name}.{i}").encode(MASK))
+                got = frames.read_frame(Stream(streamlit))
+                assert got is not None
+                assert got.payload == early.payload
+                results.append(name)
+
+    results: list[str] = []
+    threads = [threading.Thread(target=come_and_go, args=(f"{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert collections.Counter(results) == {f"{n}": 30 for n in range(8)}
+    eventually(lambda: not relay.counts())
+
+
+# The end
+
+
+def test_trouble_at_the_start(
+    connect: Connect, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(Side, "take", lambda side, data: 1 / 0)
+        bad = connect(HEAD + b"\x81\0")
+        assert bad.browser.read_until(b"\r\n\r\n") is not None
+        assert not bad.browser.fill()
+        assert not bad.streamlit.fill()
+
+    good.browser.sock.sendall(frames.text("hello").encode(MASK))
+    assert frames.read_frame(good.streamlit) is not None
+    assert relay.counts() == {"r1": 1}
+
+
+def test_stop_while_much_is_going_on(connect: Connect, relay: Relay) -> None:
+    busy = [connect() for _ in range(3)]
+    for ends in busy:
+        ends.streamlit.sock.sendall(frames.binary(bytes(1 << 24)).encode()[:10] + bytes(99))
+    relay.close_all(GOODBYE, LONG)
+    relay.stop()
+
+    assert not relay.counts()
+    for ends in busy:
+        while ends.browser.fill():
+            pass
+        assert not ends.browser.was_reset or ends.streamlit.was_reset
+
+
+# Uploads and downloads
+
+
+@pytest.mark.parametrize("end", ["complete", "stopped"])
+def test_download_is_counted(relay: Relay, end: str) -> None:
+    """As long as it lasts; so a graceful end can wait for it."""
+    over: list[tuple[int, str]] = []
+    (browser, client), (upstream, streamlit) = unix_pair(), unix_pair()
+    with browser, streamlit:
+        relay.download(client, upstream, 4, b"head", lambda *outcome: over.append(outcome))
+        assert Stream(browser).read(4) == b"head"
+        assert (relay.transfers, relay.counts()) == (1, {})
+        if end == "complete":
+            streamlit.send(b"body")
+            assert Stream(browser).read(4) == b"body"
+        else:
+            relay.stop()
+        eventually(lambda: over)
+
+    assert over == [(8, "") if end == "complete" else (4, "stopped")]
+    assert not relay.transfers
+
+
+@pytest.mark.parametrize("end", ["complete", "stopped"])
+def test_upload_is_counted(relay: Relay, end: str) -> None:
+    over: list[tuple[int, int, str]] = []
+    context = Context("id", "POST", "/upload", "")
+    (browser, client), (upstream, streamlit) = unix_pair(), unix_pair()
+    with browser, streamlit:
+        pair = client, upstream
+        relay.upload(context, pair, 4, b"head", lambda *outcome: over.append(outcome))
+        assert Stream(streamlit).read(4) == b"head"
+        assert (relay.transfers, relay.counts()) == (1, {})
+        if end == "complete":
+            browser.send(b"body")
+            assert Stream(streamlit).read(4) == b"body"
+            streamlit.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+            assert Stream(browser).read_until(b"\r\n\r\n") is not None
+        else:
+            relay.stop()
+        eventually(lambda: over)
+
+    assert over == [(204, 0, "") if end == "complete" else (0, 0, "stopped")]
+    assert not relay.transfers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
@@ -50,15 +51,17 @@ def test_http2_is_left_alone(pair: tuple[socket.socket, socket.socket]) -> None:
         sockets.find_socket(environ)
 
 
-def test_tls_is_left_alone(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_tls_stays_in_the_process(pair: tuple[socket.socket, socket.socket]) -> None:
+    """It's found, but only this process can go on with it; see test_tls.py."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     taken = pair[0].dup()
     with context.wrap_socket(taken, do_handshake_on_connect=False) as tls:
         environ = {"gunicorn.socket": tls}
-        with pytest.raises(BridgeError, match="TLS"):
-            sockets.find_socket(environ)
+        assert sockets.find_socket(environ) is tls
+        assert not sockets.can_leave(tls)
         assert sockets.connection_scheme(environ) == "https"
+    assert sockets.can_leave(pair[0])
 
 
 def test_scheme_is_the_connections(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -73,14 +76,14 @@ def test_taken_connection_lives_on(pair: tuple[socket.socket, socket.socket]) ->
     """The server's own number is dead, and closing it harms nobody."""
     ours, theirs = pair
     number = ours.fileno()
-    with sockets.take(ours) as taken:
+    with contextlib.closing(sockets.take(ours)) as taken:
         assert ours.fileno() == number
         assert ours.recv(1) == b""
         with pytest.raises(BrokenPipeError):
             ours.sendall(b"lost")
         ours.shutdown(socket.SHUT_WR)
         ours.close()
-        taken.sendall(b"kept")
+        taken.send(b"kept")
         assert theirs.recv(10) == b"kept"
         assert not os.get_inheritable(taken.fileno())
 

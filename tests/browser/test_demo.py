@@ -140,6 +140,18 @@ def test_chart(site: Site, tab: Tab) -> None:
     assert tab.problems == []
 
 
+def test_frontend_files_from_disk(sites: Sites, tab: Tab) -> None:
+    """A page in a new browser has all of its scripts, styles and fonts without Streamlit."""
+    demo = sites.demo("gthread", "")
+    start = len(demo.lines)
+    open_page(tab.page, sites.site("gthread", Prefix.NONE).url(), "A year in Brightwater")
+    demo.wait_for_line(r" GET /static/\S+\.woff2 ", start=start)
+    files = [line for line in demo.lines[start:] if " GET /static/" in line]
+    assert len(files) > 10
+    assert [line for line in files if " route=asset " not in line] == []
+    assert tab.problems == []
+
+
 def test_form(site: Site, tab: Tab) -> None:
     """What is saved comes back from the API, on the page and beside it."""
     page = tab.page

@@ -74,6 +74,13 @@ def test_peer_on_a_unix_socket_is_local() -> None:
     assert request.client.address == "192.0.2.7"
 
 
+def test_headers() -> None:
+    request = read(HTTP_X_A="1", CONTENT_TYPE="a/b", CONTENT_LENGTH="")
+
+    assert request.headers == [("Host", "example.org"), ("X-A", "1"), ("Content-Type", "a/b")]
+    assert [request.header(name) for name in ("x-a", "Content-Type", "x-b")] == ["1", "a/b", ""]
+
+
 def test_replica_of_the_cookie() -> None:
     rows = [Row(f"r{n}", State.RUNNING, "127.0.0.1", n, True, "") for n in (1, 2)]
     request = read(HTTP_COOKIE="a=b; fluxsync_replica=r2")
@@ -92,8 +99,7 @@ def test_headers_for_streamlit() -> None:
         HTTP_X_REQUEST_ID="mine",
     )
 
-    assert request.forwarded_headers(FluxSyncSettings()) == [
-        ("Host", "example.org"),
+    assert request.forwarded_headers() == [
         ("Cookie", "a=b"),
         ("X-Forwarded-For", "192.0.2.1"),
         ("X-Forwarded-Proto", "http"),

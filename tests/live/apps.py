@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 import typing as t
 
@@ -48,6 +49,15 @@ def events(count: int) -> flask.Response:
             yield f"data: {number}\n\n"
 
     return flask.Response(stream(), mimetype="text/event-stream")
+
+
+@app.api.route("/file/<int:size>")
+def file(size: int) -> flask.Response:
+    """Send a file of zeros."""
+    with tempfile.NamedTemporaryFile() as zeros:
+        zeros.truncate(size)
+        # It's open by now, and so outlives its name.
+        return flask.send_file(zeros.name)
 
 
 @app.api.route("/boom")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.gateways import Gateway
 from tests.support.upstream import FakeStreamlit, Request
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.live_server
 
@@ -190,8 +191,14 @@ def test_two_requests_on_one_connection(live: Gateway, seen: FakeStreamlit) -> N
 
 def test_kept_connection_that_was_closed(live: Gateway, seen: FakeStreamlit) -> None:
     """A connection that the server closed while it was idle costs no request."""
+
+    def is_closed() -> bool:
+        name = f"upstream-{last(seen).connection}"
+        return name not in [thread.name for thread in seen.owned_threads()]
+
     for _ in range(5):
         assert live.get("/stale").status == 200
+        eventually(is_closed, what="the end of the connection")
         assert live.post("/echo", b"x").status == 200
 
 

@@ -160,6 +160,25 @@ def test_upstream_breaks_off(live: Gateway) -> None:
         assert not live.get(path).complete
 
 
+def test_upstream_breaks_off_before_an_old_client(live: Gateway) -> None:
+    """Without chunks, an orderly end would look like that of the response."""
+    with live.connection() as connection:
+        head = f"GET {live.target('/reset-chunked')} HTTP/1.0\r\nHost: h\r\n\r\n"
+        connection.send(head.encode())
+        with pytest.raises(ConnectionResetError):
+            connection.sock.makefile("rb").read()
+
+
+def test_upstream_breaks_off_before_the_body(live: Gateway, seen: FakeStreamlit) -> None:
+    """Nothing was sent to the client yet, so it gets an answer."""
+    seen.files["/short"] = ([("Content-Length", "5")], b"")
+
+    response = live.get("/short")
+
+    assert response.status == 502
+    assert "5 bytes before its end" in response.text
+
+
 def test_client_goes_away_in_mid_download(live: Gateway, seen: FakeStreamlit) -> None:
     """The gateway stops asking for more, and is there for others."""
     with live.connection() as connection:
@@ -197,8 +216,8 @@ def test_body_limit(gateway: Callable[..., Gateway], upstream: FakeStreamlit) ->
     body = b"4b0\r\n" + b"x" * 1200 + b"\r\n0\r\n\r\n"
     assert server.post("/sink", body, [("Transfer-Encoding", "chunked")]).status == 413
 
-    assert [r.path for r in upstream.requests] == ["/echo", "/sink"]
     assert not upstream.sinks.get(timeout=10).complete
+    assert [r.path for r in upstream.requests] == ["/echo", "/sink"]
 
 
 def test_nobody_listens_upstream(gateway: Callable[..., Gateway]) -> None:

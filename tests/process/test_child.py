@@ -160,4 +160,29 @@ def test_report_listener() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             child.report_listener(write, known)
             with os.fdopen(read) as pipe:
-                assert pipe.read() == f"{server.getsockname()[1]}\n"
+                assert pipe.read() == f"{server.getsockname()[1]}\n{child.frontend()}\n"
+
+
+FRONTEND = """
+import os, sys
+from fluxsync.process import child, installation
+before = child.frontend()
+import streamlit.config
+if len(sys.argv) > 1:
+    streamlit.config.set_option("global.developmentMode", True)
+identity = installation.identify(os.path.dirname(streamlit.__file__), streamlit.__version__)
+print(before == "", identity != "", child.frontend() == identity, child.frontend() == "")
+"""
+
+
+@pytest.mark.parametrize("development", [True, False])
+def test_frontend(development: bool) -> None:
+    """Nothing is said before Streamlit is there, or when it serves no files itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", FRONTEND, *["x"] * development],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"True True {not development} {development}\n"

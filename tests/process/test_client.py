@@ -19,6 +19,7 @@ from fluxsync.process.launch import ask, connect
 from fluxsync.process.lifetime import Anchor
 from fluxsync.process.spec import Spec
 from fluxsync.process.state import StateDirectory
+from fluxsync.sansio.admission import Full
 from fluxsync.sansio.balancing import Row, Table
 from fluxsync.sansio.supervision import State
 from tests.support.waiting import eventually
@@ -124,6 +125,16 @@ def test_supervisor_that_cannot_be_understood(
             eventually(lambda: client.table == TABLE)
 
 
+def test_who_is_refused(client: SupervisorClient, supervisor: Supervisor) -> None:
+    """The supervisor tells its workers; without one, they don't know."""
+    client.start()
+    with supervisor.accept() as sock:
+        wire.send(sock, {"type": "full", "full": Full(total=True).to_json()})
+        eventually(lambda: client.full == Full(total=True))
+        supervisor.close()
+    eventually(lambda: client.full == Full())
+
+
 def test_hand_over(client: SupervisorClient, supervisor: Supervisor) -> None:
     client.start()
     with supervisor.accept() as sock:
@@ -132,13 +143,9 @@ def test_hand_over(client: SupervisorClient, supervisor: Supervisor) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             files = (ours.fileno(), theirs.fileno())
-            client.hand_over({"id": "1", "replica": "r1"}, (b"101", b"early"), files)
+            client.hand_over({"type": "websocket", "split": 3}, b"101early", files)
             (message,) = wire.Receiver().receive(sock) or [wire.Message({})]
-            assert message.data == {
-                "type": "websocket",
-                "session": {"id": "1", "replica": "r1"},
-                "split": 3,
-            }
+            assert message.data == {"type": "websocket", "split": 3}
             assert message.payload == b"101early"
             inodes = [os.fstat(file).st_ino for file in message.files]
             assert inodes == [os.fstat(file).st_ino for file in files]
@@ -154,7 +161,7 @@ def test_hand_over_to_nobody(client: SupervisorClient, supervisor: Supervisor) -
         supervisor.close()
     eventually(lambda: not client.table.ready)
     with pytest.raises(SupervisorError, match="there is no supervisor at the moment"):
-        client.hand_over({}, (b"", b""), (0, 1))
+        client.hand_over({}, b"", (0, 1))
 
 
 def test_hand_over_to_one_that_is_stopped(
@@ -166,10 +173,10 @@ def test_hand_over_to_one_that_is_stopped(
     with supervisor.accept() as sock:
         send_table(sock)
         eventually(lambda: client.table.ready)
-        with pytest.raises(SupervisorError, match="does not take the WebSocket: timed out"):
-            client.hand_over({}, (bytes(10_000_000), b""), (0, 1))
+        with pytest.raises(SupervisorError, match="takes nothing over: timed out"):
+            client.hand_over({}, bytes(10_000_000), (0, 1))
         with pytest.raises(SupervisorError):
-            client.hand_over({}, (b"", b""), (0, 1))
+            client.hand_over({}, b"", (0, 1))
 
 
 def test_supervisor_that_cannot_be_started(client: SupervisorClient, state: StateDirectory) -> None:

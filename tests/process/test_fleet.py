@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxsync.process import replicas
+from fluxsync.process import compressor, replicas
 from fluxsync.process.fleet import Fleet
 from fluxsync.process.probes import Prober, Result
 from fluxsync.process.spec import Spec
@@ -107,6 +107,40 @@ def test_start_and_stop(loop: t.Callable[..., Loop]) -> None:
     assert one.fleet.is_stopped
     assert not one.fleet.table().ready
     assert one.selector.get_map() == {}
+
+
+def test_frontend_files(
+    loop: t.Callable[..., Loop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers get to know whose they are; they're compressed once it runs, and once only."""
+    program = tmp_path / "program.py"
+    program.write_text("import sys; open('ran', 'a').write(' '.join(sys.argv[1:]))")
+    monkeypatch.setattr(compressor, "_PROGRAM", program)
+    one = loop(SERVER.replace('b"%d\\n"', 'b"%d\\n9.9 5a /static\\n"'), cache_dirs=("/a", "/b"))
+    first = one.until(State.RUNNING)
+    assert one.fleet.table().rows[0].frontend == first.frontend == "9.9 5a /static"
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGKILL)
+    one.until(State.BACKOFF)
+    one.until(State.RUNNING)
+    while one.fleet._compressor.is_running:
+        one.turn()
+    assert (tmp_path / "ran").read_text() == "/a /b"
+
+
+def test_compressor_ends_too(
+    loop: t.Callable[..., Loop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(SLEEP)
+    monkeypatch.setattr(compressor, "_PROGRAM", program)
+    one = loop(SERVER.replace('b"%d\\n"', 'b"%d\\nx\\n"'))
+    one.until(State.RUNNING)
+    one.fleet.stop()
+    one.until(State.STOPPED)
+    while not one.fleet.is_stopped:
+        one.turn()
+    # The leak detector sees whether that's true.
 
 
 def test_crash_and_restart(loop: t.Callable[..., Loop]) -> None:

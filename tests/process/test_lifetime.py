@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from fluxsync.process import lifetime
-from fluxsync.process.lifetime import Anchor, Lifetime, start_time
+from fluxsync.process.lifetime import Anchor, Ending, Lifetime, start_time
 from tests.support.waiting import eventually
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -98,3 +98,42 @@ def test_supervisor_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     now += 0.1
     assert life.is_over(wanted=False, connections=0)
     assert not life.is_over(wanted=True, connections=0)
+
+
+@pytest.mark.parametrize(
+    ("grace", "seconds", "sessions", "transfers", "over"),
+    [
+        pytest.param(10, 0, False, False, True, id="nothing is open"),
+        pytest.param(10, 0.9, True, False, False, id="browsers take note"),
+        pytest.param(10, 1, True, False, True, id="browsers had their time"),
+        pytest.param(10, 9.9, False, True, False, id="a transfer goes on"),
+        pytest.param(10, 9.9, True, True, False, id="both"),
+        pytest.param(10, 10, True, True, True, id="transfers had their time"),
+        pytest.param(0, 0.9, False, True, False, id="no less than browsers get"),
+        pytest.param(0, 1, False, True, True, id="and no more"),
+    ],
+)
+def test_ending(
+    grace: float,
+    seconds: float,
+    sessions: bool,
+    transfers: bool,
+    over: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    ending = Ending(goodbye=1, grace=grace)
+    assert not ending.is_over
+    now += seconds
+
+    assert ending.has_come(sessions=sessions, transfers=transfers) is over
+    assert ending.is_over is over
+
+
+def test_end_that_has_come_stays() -> None:
+    """Whatever comes in meanwhile: Streamlit is being stopped."""
+    ending = Ending(goodbye=1000, grace=1000)
+
+    assert ending.has_come(sessions=False, transfers=False)
+    assert ending.has_come(sessions=True, transfers=True)

@@ -98,6 +98,9 @@ def test_long_lines(program: StartChild) -> None:
         pytest.param("b'8501\\n'", (8501,), id="one"),
         pytest.param("b'8501 9000\\n'", (8501, 9000), id="several"),
         pytest.param("b'-1 x \\xff 8501'", (8501,), id="rubbish"),
+        pytest.param("b'8501\\n9000\\n'", (8501,), id="first line"),
+        pytest.param("b'9' * 5000 + b' 123456 8501\\n'", (8501,), id="large numbers"),
+        pytest.param("bytes(range(11, 256)) * 9", (), id="no line"),
         pytest.param("b''", (), id="nothing"),
     ],
 )
@@ -105,6 +108,27 @@ def test_report(text: str, ports: tuple[int, ...], program: StartChild) -> None:
     child = program(f"os.write(report, {text}); os.close(report); time.sleep(600)")
     eventually(lambda: not child.read_report())
     assert child.ports == ports
+    child.signal(signal.SIGTERM)
+    assert status(child) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("text", "frontend"),
+    [
+        pytest.param(
+            "b'8501\\n1.67.0 5a /caf\\xc3\\xa9/static\\n'", "1.67.0 5a /café/static", id="text"
+        ),
+        pytest.param("b'8501\\n\\n'", "", id="not known"),
+        pytest.param("b'8501'", "", id="nothing"),
+        pytest.param("b'8501\\n\\xff\\nmore'", "\ufffd", id="rubbish"),
+        pytest.param("b'8501\\n' + b'x' * 60_000", "x" * (5 * 1024 - 5), id="much"),
+    ],
+)
+def test_report_of_frontend_files(text: str, frontend: str, program: StartChild) -> None:
+    """It goes to each worker with each table, and stays small."""
+    child = program(f"os.write(report, {text}); os.close(report); time.sleep(600)")
+    eventually(lambda: not child.read_report())
+    assert (child.ports, child.frontend) == ((8501,), frontend)
     child.signal(signal.SIGTERM)
     assert status(child) == -signal.SIGTERM
 

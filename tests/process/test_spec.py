@@ -33,15 +33,22 @@ def test_json() -> None:
         pytest.param("_FLUXSYNC_COMMAND_LINE", "{}", True, id="command line"),
     ],
 )
-def test_digest_of_the_environment(name: str, value: str, differs: bool) -> None:
+def test_identity_of_the_environment(name: str, value: str, differs: bool) -> None:
     """A library that sets a variable in each worker doesn't restart Streamlit each time."""
     other = Spec.from_json({**SPEC.to_json(), "environment": {"PATH": "/bin", name: value}})
-    assert (other.digest != SPEC.digest) is differs
+    assert (other.identity != SPEC.identity) is differs
 
 
-def test_digest() -> None:
-    assert Spec.from_json({**SPEC.to_json(), "replicas": 4}).digest != SPEC.digest
-    assert Spec.from_json(json.loads(json.dumps(SPEC.to_json()))).digest == SPEC.digest
+def test_identity_of_the_caches() -> None:
+    """Streamlit doesn't know where its files are kept."""
+    other = Spec.from_json({**SPEC.to_json(), "cache_dirs": ["/a"]})
+    assert other.cache_dirs == ("/a",)
+    assert other.identity == SPEC.identity
+
+
+def test_identity() -> None:
+    assert Spec.from_json({**SPEC.to_json(), "replicas": 4}).identity != SPEC.identity
+    assert Spec.from_json(json.loads(json.dumps(SPEC.to_json()))).identity == SPEC.identity
 
 
 def test_application_key() -> None:

@@ -86,6 +86,16 @@ def test_ready(rows: list[Row], ready: bool) -> None:
 
 
 def test_row_of_a_replica() -> None:
-    replica = Replica("1", State.BACKOFF, host="::1", port=2, healthy=False, reason="exit code 1")
+    values = ("1", State.BACKOFF, "::1", 2, False, "exit code 1", "1.67.0")
+    names = ("id", "state", "host", "port", "healthy", "reason", "frontend")
 
-    assert row(replica) == Row("1", State.BACKOFF, "::1", 2, False, "exit code 1")
+    replica = Replica(**dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
+    assert row(replica) == Row(*values)
+
+
+def test_row_of_an_earlier_version() -> None:
+    """It says nothing about frontend files."""
+    data = Table(1, (make("1"),)).to_json()
+    del data["rows"][0]["frontend"]
+
+    assert Table.from_json(data).rows[0].frontend == ""

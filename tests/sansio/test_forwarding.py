@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import ipaddress
 import itertools
 import typing as t
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.sansio import forwarding, headers
-from fluxsync.sansio.forwarding import Client
+from fluxsync.sansio import forwarding
+from fluxsync.sansio import headers as _headers
+from fluxsync.sansio.forwarding import Client, Trust
 
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
 STRANGER = Client("203.0.113.7", "http", "app.example", ("203.0.113.7",), via_trusted=False)
@@ -71,21 +73,28 @@ FORWARDED = [
 ]
 
 
+def resolve(
+    peer: str, fields: list[tuple[str, str]], networks: t.Collection[forwarding.Network] = TRUSTED
+) -> Client:
+    field = functools.partial(_headers.get, fields)
+    return forwarding.resolve(peer, "http", field, Trust(networks).is_trusted)
+
+
 def test_stranger_is_not_believed() -> None:
-    client = forwarding.resolve("203.0.113.9", "http", FORWARDED, TRUSTED)
+    client = resolve("203.0.113.9", FORWARDED)
 
     assert client == Client("203.0.113.9", "http", "inner:8000", ("203.0.113.9",), False)
 
 
 def test_nobody_is_believed_without_networks() -> None:
-    client = forwarding.resolve("", "http", FORWARDED, ())
+    client = resolve("", FORWARDED, ())
 
     assert client == Client("", "http", "inner:8000", (), False)
 
 
 def test_proxy_is_believed_as_far_as_trust_goes() -> None:
     """The left-most address is the client's own claim."""
-    client = forwarding.resolve("10.0.0.1", "http", FORWARDED, TRUSTED)
+    client = resolve("10.0.0.1", FORWARDED)
 
     assert client == Client(
         "203.0.113.7",
@@ -105,7 +114,7 @@ def test_list_that_the_client_began() -> None:
         ("X-Forwarded-Proto", "http, https"),
     ]
 
-    client = forwarding.resolve("10.0.0.1", "http", fields, TRUSTED)
+    client = resolve("10.0.0.1", fields)
 
     assert (client.host, client.scheme) == ("app.example", "https")
 
@@ -125,26 +134,74 @@ def test_list_that_the_client_began() -> None:
     ],
 )
 def test_proxy_that_says_little(fields: list[tuple[str, str]], address: str, scheme: str) -> None:
-    client = forwarding.resolve("10.0.0.1", "http", [("Host", "h"), *fields], TRUSTED)
+    client = resolve("10.0.0.1", [("Host", "h"), *fields])
 
     assert (client.address, client.scheme, client.host) == (address, scheme, "h")
 
 
+def environ(*fields: tuple[str, str]) -> dict[str, t.Any]:
+    """Return what a WSGI server makes of the fields."""
+    keys = {_headers.environ_key(name): value for name, value in fields}
+    return {"REQUEST_METHOD": "GET", "wsgi.input": None, **keys}
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("10.1.2.3", True), ("11.1.2.3", False), ("10.0.0.1" + " " * 100, False)],
+)
+def test_trust(address: str, expected: bool) -> None:
+    trust = Trust(TRUSTED)
+
+    assert [trust.is_trusted(address) for _ in range(2)] == [expected] * 2
+    assert not Trust(()).is_trusted(address)
+
+
 def test_trusted_proxy_may_say_who_the_user_is() -> None:
-    fields = [
+    told = environ(
         ("Remote-User", "ada"),
         ("Via", "1.1 proxy"),
         ("X-Forwarded-For", "1.1.1.1"),
         ("x-request-id", "1"),
         ("X-Fluxsync-Replica", "1"),
         ("Accept", "*/*"),
-    ]
+    )
 
-    assert forwarding.believed(fields, PROXY) == [
+    assert Trust(TRUSTED).forwarded(told, PROXY) == [
         ("Remote-User", "ada"),
         ("Via", "1.1 proxy"),
         ("Accept", "*/*"),
     ]
+    assert Trust(TRUSTED).lies(told, PROXY) == ["HTTP_X_FLUXSYNC_REPLICA"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param([("Connection", "close"), ("Close", "1")], ["Close"], id="option"),
+        pytest.param([("Connection", "X-A, close"), ("X-A", "1")], [], id="nominated"),
+        pytest.param([("TE", "trailers"), ("Upgrade", "h2c"), ("X-B", "")], ["X-B"], id="hops"),
+        pytest.param([("Content-Type", "a/b")], ["Content-Type"], id="content type"),
+        pytest.param([("Content-Type", "")], [], id="none"),
+        pytest.param([("Host", "h"), ("Content-Length", "1"), ("Expect", "x")], [], id="anew"),
+    ],
+)
+def test_forwarded(fields: list[tuple[str, str]], expected: list[str]) -> None:
+    assert [name for name, _ in Trust(()).forwarded(environ(*fields), STRANGER)] == expected
+
+
+def test_names_do_not_fill_the_memory() -> None:
+    """Clients may send any number of names, of any length; each is decided on rightly."""
+    trust = Trust(())
+    names = ["X-" + "a" * 100_000, *(f"X-{n}" for n in range(1500))]
+
+    for name in names:
+        assert trust.forwarded(environ((name, "1")), STRANGER) == [(name.title(), "1")]
+        assert trust.lies(environ((name, "1")), STRANGER) == []
+    assert trust.forwarded(environ(("X-User", "1")), STRANGER) == []
+
+    kept = [*trust._upstream[0], *trust._lies[0]]
+    assert len(kept) <= 2000
+    assert max(map(len, kept)) <= 64
 
 
 CLAIMS = [
@@ -168,22 +225,29 @@ SPELLINGS: list[t.Callable[[str], str]] = [
 ]
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(CLAIMS), st.sampled_from(SPELLINGS)), min_size=1),
-    st.booleans(),
-)
+@given(st.lists(st.tuples(st.sampled_from(CLAIMS), st.sampled_from(SPELLINGS)), min_size=1))
 def test_no_claim_of_a_stranger_survives(
-    claims: list[tuple[str, t.Callable[[str], str]]], as_wsgi: bool
+    claims: list[tuple[str, t.Callable[[str], str]]],
 ) -> None:
-    """However it is spelled, and also after a WSGI server has spelled it anew."""
-    fields = [(spell(name), "evil") for name, spell in claims]
-    if as_wsgi:
-        environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields}
-        fields = headers.from_environ(environ)
+    """However it is spelled."""
+    told = environ(*((spell(name), "evil") for name, spell in claims), ("Accept", "*/*"))
+    trust = Trust((), ["x-my-user"])
 
-    believed = forwarding.believed([*fields, ("Accept", "*/*")], STRANGER, ["x-my-user"])
+    for key in trust.lies(told, STRANGER):
+        del told[key]
+    left = [value for value in told.values() if value == "evil"]
 
-    assert believed == [("Accept", "*/*")]
+    assert left == []
+    assert trust.forwarded(told, STRANGER) == [("Accept", "*/*")]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CLAIMS), st.sampled_from(SPELLINGS)), min_size=1))
+def test_no_claim_of_a_stranger_is_forwarded(
+    claims: list[tuple[str, t.Callable[[str], str]]],
+) -> None:
+    told = environ(*((spell(name), "evil") for name, spell in claims), ("Accept", "*/*"))
+
+    assert Trust((), ["x-my-user"]).forwarded(told, STRANGER) == [("Accept", "*/*")]
 
 
 @pytest.mark.parametrize(

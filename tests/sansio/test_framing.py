@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.sansio.framing import Framing, check_response, request_framing
+from fluxsync.sansio.framing import (
+    Framing,
+    check_response,
+    request_framing,
+    response_framing,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,19 @@ def test_coding_that_cannot_be_passed_on(coding: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("length", "encoding", "expected"),
+    [
+        pytest.param("", "", Framing(), id="until the connection ends"),
+        pytest.param("0", "", Framing(length=0), id="empty"),
+        pytest.param("9" * 18, "", Framing(length=10**18 - 1), id="largest"),
+        pytest.param("5", "chunked", Framing(chunked=True), id="both"),
+    ],
+)
+def test_response_framing(length: str, encoding: str, expected: Framing) -> None:
+    assert response_framing(length, encoding) == expected
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         pytest.param([], id="neither"),
@@ -57,6 +75,7 @@ def test_response_with_one_end(fields: list[tuple[str, str]]) -> None:
         pytest.param([("Content-Length", "+5")], id="sign"),
         pytest.param([("Content-Length", "1_0")], id="underscore"),
         pytest.param([("Content-Length", "5, 5")], id="list"),
+        pytest.param([("Content-Length", "1" + "0" * 18)], id="too large"),
         pytest.param([("Content-Length", "5"), ("content-length", "7")], id="two lengths"),
         pytest.param([("Transfer-Encoding", "gzip, chunked")], id="coding"),
         pytest.param([("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "gzip")], id="two"),

@@ -25,6 +25,25 @@ def test_from_environ() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Host", "HTTP_HOST"),
+        ("x-request-id", "HTTP_X_REQUEST_ID"),
+        ("Content-Type", "CONTENT_TYPE"),
+        ("content-length", "CONTENT_LENGTH"),
+    ],
+)
+def test_keys_and_names(name: str, key: str) -> None:
+    assert _headers.environ_key(name) == key
+    assert _headers.wire_name(key) == name.title()
+
+
+@pytest.mark.parametrize("key", ["REMOTE_ADDR", "wsgi.input", "PATH_INFO", "SERVER_PORT"])
+def test_keys_that_are_no_fields(key: str) -> None:
+    assert _headers.wire_name(key) == ""
+
+
 def test_tokens() -> None:
     assert _headers.tokens(" Keep-Alive,, Upgrade ,") == ["keep-alive", "upgrade"]
 
@@ -76,6 +95,13 @@ def test_end_to_end() -> None:
     ]
 
     assert _headers.end_to_end(headers) == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+
+
+@pytest.mark.parametrize("connection", ["", "close", "Keep-Alive"])
+def test_usual_connection_nominates_nothing(connection: str) -> None:
+    fields = [("ETag", "1"), ("X-A", "2")]
+
+    assert _headers.without(fields, frozenset(("x-a",)), connection) == [("ETag", "1")]
 
 
 @given(FIELDS)

@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxsync.sansio.paths import (
-    PathSplit,
     Target,
     is_under,
     normalize,
     normalize_mount,
     parse_target,
     relative_reference,
-    split_root,
     target_from_path_info,
+    without_root,
 )
 
 WORDS = st.text("abc:.-_~", min_size=1).filter(lambda word: word not in (".", ".."))
@@ -163,21 +162,21 @@ def test_is_under(path: str, mount: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("path", "root", "expected"),
     [
-        pytest.param("/app/x", "/app", PathSplit("/app", "/x", True), id="prefix there"),
-        pytest.param("/app", "/app", PathSplit("/app", "/", True), id="only the prefix"),
-        pytest.param("/x", "/app", PathSplit("/app", "/x", False), id="prefix stripped"),
-        pytest.param("/apple", "/app", PathSplit("/app", "/apple", False), id="shared prefix"),
-        pytest.param("/x", "", PathSplit("", "/x", False), id="no root"),
+        pytest.param("/app/x", "/app", "/x", id="prefix there"),
+        pytest.param("/app", "/app", "/", id="only the prefix"),
+        pytest.param("/x", "/app", "/x", id="prefix stripped"),
+        pytest.param("/apple", "/app", "/apple", id="shared prefix"),
+        pytest.param("/x", "", "/x", id="no root"),
     ],
 )
-def test_split_root(path: str, root: str, expected: PathSplit) -> None:
-    assert split_root(path, root) == expected
+def test_without_root(path: str, root: str, expected: str) -> None:
+    assert without_root(path, root) == expected
 
 
 @given(MOUNTS, PATHS)
-def test_split_root_undoes_joining(root: str, path: str) -> None:
+def test_without_root_undoes_joining(root: str, path: str) -> None:
     """Whatever is put under the root comes back out of it."""
-    assert split_root(root + path, root) == PathSplit(root, path, bool(root))
+    assert without_root(root + path, root) == path
 
 
 @pytest.mark.parametrize(

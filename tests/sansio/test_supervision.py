@@ -145,9 +145,10 @@ def test_start() -> None:
 def test_answer() -> None:
     starting = make(State.STARTING, misses=2, reason="exit code 1")
 
-    running = transition(starting, Answered(8502), NOW + 1, POLICY)
+    running = transition(starting, Answered(8502, "1.67.0"), NOW + 1, POLICY)
 
     assert (running.port, running.healthy, running.was_up) == (8502, True, True)
+    assert running.frontend == "1.67.0"
     assert (running.misses, running.reason) == (0, "")
 
 

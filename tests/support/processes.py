@@ -39,6 +39,9 @@ def environment(env: t.Mapping[str, str] | None = None, mark: str = "") -> dict[
     """Return the environment of a server: ours without what would configure it."""
     base = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
     base.update(PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1")
+    # Not the person's own. Servers share it, since Streamlit's files are compressed only once.
+    cache = Path(tempfile.gettempdir(), f"fluxsync-tests-cache-{os.getuid()}")
+    base.update(FLUXSYNC_CACHE_DIR=str(cache))
     base.update(env or {})
     if mark:
         base[MARK] = mark

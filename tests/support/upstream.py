@@ -182,6 +182,10 @@ class FakeStreamlit(Service):
         self.greeting = b""
         #: Status of ``/_stcore/health``.
         self.health = 200
+        #: Answers by path: header fields, ``Content-Length`` included, and body.
+        self.files: dict[str, tuple[Headers, bytes]] = {}
+        #: Their statuses, where these aren't 200.
+        self.statuses: dict[str, int] = {}
         self._lock = threading.Lock()
         self._requests: list[Request] = []
         self._websockets: list[UpstreamSocket] = []
@@ -235,6 +239,7 @@ class FakeStreamlit(Service):
         self.gate.release(1000)
         self.gate = threading.Semaphore(0)
         self.refusal, self.greeting, self.health = None, b"", 200
+        self.files, self.statuses = {}, {}
 
     def owned_threads(self) -> list[threading.Thread]:
         with self._lock:
@@ -385,6 +390,13 @@ class FakeStreamlit(Service):
         _, name, *args = request.path.split("/")
         numbers = [int(arg) for arg in args if arg.isdecimal()]
         sendall = stream.sock.sendall
+        if request.path in self.files:
+            headers, body = self.files[request.path]
+            send_head(stream, self.statuses.get(request.path, 200), headers)
+            sendall(b"" if request.method == "HEAD" else body)
+            if ("Content-Length", str(len(body))) not in headers:
+                raise End
+            return
         match name, len(numbers):
             case "_stcore", _ if args == ["health"]:
                 send(self.health, [("Content-Type", "text/plain")], b"ok")

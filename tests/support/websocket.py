@@ -82,6 +82,8 @@ def handshake(
 class RawWebSocket:
     """A WebSocket of which every frame is made and seen by the test; a context manager."""
 
+    connection_class: t.ClassVar[type[Connection]] = Connection
+
     def __init__(
         self,
         port: int,
@@ -89,7 +91,7 @@ class RawWebSocket:
         headers: t.Iterable[tuple[str, str]] = (),
         glued: t.Iterable[Frame] = (),
     ) -> None:
-        self.connection = Connection(port)
+        self.connection = self.connection_class(port)
         try:
             early = b"".join(self.encode(frame) for frame in glued)
             self.response = handshake(self.connection, target, headers, glued=early)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import string
 
 import pytest
@@ -28,3 +29,20 @@ def test_an_id_is_fit_for_logs_and_headers(claimed: str) -> None:
 
     assert 1 <= len(request_id) <= 128
     assert set(request_id) <= {*string.ascii_letters, *string.digits, *"._~:/+=-"}
+
+
+def test_ids_after_a_fork() -> None:
+    """Workers of a preloaded application don't share ids."""
+    ours = accept_request_id("")
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(write, " ".join(accept_request_id("") for _ in range(300)).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        theirs = pipe.read().split()
+    ids = [ours, *(accept_request_id("") for _ in range(300)), *theirs]
+
+    assert len(set(ids)) == len(ids) == 601

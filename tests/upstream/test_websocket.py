@@ -9,7 +9,7 @@ from fluxsync.exceptions import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from fluxsync.sansio.handshake import MAX_HEAD
+from fluxsync.sansio.http1 import MAX_HEAD
 from fluxsync.upstream.websocket import MAX_REFUSAL, Opened, Refused, open_websocket
 from tests.support import frames
 from tests.support.http import Stream

@@ -1,0 +1,1 @@
+"""Streamlit's frontend files: found, compressed, kept. Nothing here imports Streamlit."""

@@ -1,0 +1,49 @@
+"""What ``fluxsync status`` gets to know."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ..sansio.supervision import Replica
+    from .spec import Spec
+
+
+def status(
+    spec: Spec | None,
+    anchor: int,
+    workers: t.Iterable[int],
+    replicas: t.Iterable[Replica],
+    sessions: t.Mapping[str, int],
+) -> dict[str, t.Any]:
+    """Return the state of this supervisor as JSON types.
+
+    :param anchor: Process id of the anchor.
+    :param workers: Process ids of the gateway workers.
+    :param sessions: Number of open WebSockets of each replica.
+    """
+    now = time.monotonic()
+    return {
+        "name": spec.name if spec else "",
+        "directory": spec.directory if spec else "",
+        "url": spec.url if spec else "",
+        "pid": os.getpid(),
+        "anchor": anchor,
+        "workers": sorted(workers),
+        "replicas": [
+            {
+                "id": replica.id,
+                "state": replica.state.value,
+                "healthy": replica.healthy,
+                "pid": replica.pid,
+                "address": f"{replica.host}:{replica.port}" if replica.port else "",
+                "seconds": round(now - replica.since, 1),
+                "starts": replica.starts,
+                "sessions": sessions.get(replica.id, 0),
+                "reason": replica.reason,
+            }
+            for replica in replicas
+        ],
+    }

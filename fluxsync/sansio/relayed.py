@@ -1,0 +1,81 @@
+"""A response that goes to a client past the WSGI server. No I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from . import headers as _headers
+from . import http1, rewriting
+from .bodies import ChunkedBody, LengthBody
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What a response's head depends on besides Streamlit's own. Travels as JSON."""
+
+    request_id: str
+    method: str
+    #: Path that Streamlit was asked for.
+    path: str
+    root: str
+    #: Hosts that mean Streamlit, in a ``Location``.
+    authorities: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: t.Mapping[str, t.Any]) -> Context:
+        """Return it from JSON types."""
+        return cls(**{**data, "authorities": tuple(data["authorities"])})
+
+
+class Head(t.NamedTuple):
+    """A response's head."""
+
+    status: int
+    #: What the client gets.
+    data: bytes
+    #: How many bytes follow; ``None`` is all until the connection's end.
+    length: int | None
+
+
+def response_head(head: http1.Head, context: Context) -> Head:
+    """Return the head for the client.
+
+    The connection ends with this response: nobody but the WSGI server could read a next
+    request from it.
+
+    :param head: Streamlit's.
+    :raise ValueError: It isn't certain where the body ends.
+    """
+    body = http1.response_body(head, context.method)
+    is_chunked = isinstance(body, ChunkedBody)
+    fields = _headers.for_client(
+        head.fields, head.named.get("connection", ""), is_chunked=is_chunked
+    )
+    fields = rewriting.rewrite(fields, context.path, context.root, context.authorities)
+    if is_chunked:
+        # Its chunks pass as they are.
+        fields.append(("Transfer-Encoding", "chunked"))
+    lines = [f"HTTP/1.1 {head.status} {head.reason or 'Unknown'}"]
+    if "date" in head.named:
+        lines.append(f"Date: {head.named['date']}")
+    lines += [f"{name}: {value}" for name, value in fields]
+    if "x-request-id" not in head.named:
+        lines.append(f"X-Request-Id: {context.request_id}")
+    lines.append("Connection: close")
+    data = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    return Head(head.status, data, body.left if isinstance(body, LengthBody) else None)
+
+
+def error_response(status: int, title: str, detail: str, headers: t.Sequence[str] = ()) -> bytes:
+    """Return a whole response of fluxsync's own, for a client that no WSGI server answers."""
+    body = f"{detail}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status} {title}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        *headers,
+        "Connection: close",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + body

@@ -1,0 +1,143 @@
+"""gunicorn that ends TLS itself: WebSockets stay in the worker, and hold none of its threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import typing as t
+
+import pytest
+
+from tests.support import frames
+from tests.support import websocket as websockets
+from tests.support.certificates import TlsConnection, certificate
+from tests.support.frames import Frame
+from tests.support.gateways import WORKER_CLASSES, Gateway
+from tests.support.http import Response
+from tests.support.processes import Server
+from tests.support.upstream import FakeStreamlit
+
+pytestmark = pytest.mark.live_server
+
+
+class TlsWebSocket(websockets.RawWebSocket):
+    """``wss://``."""
+
+    connection_class = TlsConnection
+
+
+class TlsGateway(Gateway):
+    """``gunicorn --certfile``."""
+
+    def __init__(self, worker_class: str, upstream: FakeStreamlit) -> None:
+        made = certificate()
+        args = ("--certfile", str(made.certificate), "--keyfile", str(made.key))
+        super().__init__(worker_class, upstream=upstream, args=args)
+
+    def start(self) -> None:
+        Server.start(self)
+        self.port = int(self.wait_for_line(r"Listening at: https://127\.0\.0\.1:(\d+)")[1])
+        self.wait_ready()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: t.Iterable[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> Response:
+        with TlsConnection(self.port) as connection:
+            return connection.request(method, path, [*headers, ("Connection", "close")], body)
+
+    def websocket(
+        self,
+        headers: t.Iterable[tuple[str, str]] = (),
+        glued: t.Iterable[Frame] = (),
+        path: str = websockets.PATH,
+    ) -> TlsWebSocket:
+        origin = ("Origin", f"https://localhost:{self.port}")
+        return TlsWebSocket(self.port, self.target(path), [origin, *headers], glued)
+
+
+@pytest.fixture(scope="module")
+def module_upstream() -> t.Iterator[FakeStreamlit]:
+    """The fake Streamlit behind all of them."""
+    with FakeStreamlit() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=WORKER_CLASSES)
+def server(
+    request: pytest.FixtureRequest, module_upstream: FakeStreamlit
+) -> t.Iterator[TlsGateway]:
+    """A gateway of each worker class."""
+    with TlsGateway(request.param, module_upstream) as gateway:
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def seen(module_upstream: FakeStreamlit) -> FakeStreamlit:
+    """What is behind it, with nothing recorded."""
+    module_upstream.reset()
+    return module_upstream
+
+
+def test_many_websockets(server: TlsGateway) -> None:
+    """More of them than threads; the worker logs them and forgets them."""
+    start = len(server.lines)
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(server.websocket()) for _ in range(60)]
+        for number, websocket in enumerate(opened):
+            assert websocket.echo(f"{number}") == f"{number}"
+        response = server.get("/healthz")
+        assert response.status == 200
+        for websocket in opened:
+            websocket.send(frames.close(1000))
+            answer = websocket.receive()
+            assert answer is not None
+            assert answer.close_code == 1000
+            assert websocket.receive() is None
+    lines = server.lines[start:]
+    assert sum("/_stcore/stream 101" in line for line in lines) == 60
+    assert not [line for line in lines if "Traceback" in line]
+
+
+def test_large_messages(server: TlsGateway) -> None:
+    """Both ways at once, and a page can be had meanwhile."""
+    message = os.urandom(3 * 1024 * 1024)
+    with server.websocket() as websocket:
+        for _ in range(3):
+            sender = threading.Thread(target=websocket.send, args=(frames.binary(message),))
+            sender.start()
+            assert server.get("/healthz").status == 200
+            answer = websocket.receive()
+            sender.join()
+            assert answer is not None
+            assert answer.payload == message
+
+
+def test_early_bytes(server: TlsGateway, seen: FakeStreamlit) -> None:
+    """Those that gunicorn has read, and those that OpenSSL still has of the same record."""
+    seen.greeting = frames.text("welcome").encode()
+    long = "x" * 12_000
+    with server.websocket(glued=[frames.text("one"), frames.text(long)]) as websocket:
+        answers = [websocket.receive() for _ in range(3)]
+
+    assert [frame.payload.decode() for frame in answers if frame] == ["welcome", "one", long]
+
+
+def test_streamlit_knows_of_https(server: TlsGateway, seen: FakeStreamlit) -> None:
+    with server.websocket() as websocket:
+        websocket.echo("hello")
+        request = seen.wait_for_websocket().request
+
+    assert request.get("X-Forwarded-Proto") == "https"
+
+
+def test_the_clients_end(server: TlsGateway, seen: FakeStreamlit) -> None:
+    """Streamlit learns of it."""
+    with server.websocket() as websocket:
+        websocket.echo("hello")
+
+    assert seen.wait_for_websocket().ended.wait(10)
