@@ -1,0 +1,1 @@
+"""The Autobahn test suite: hundreds of legal and illegal WebSocket conversations."""
