@@ -161,6 +161,9 @@ def test_report_listener() -> None:
             child.report_listener(write, known)
             with os.fdopen(read) as pipe:
                 assert pipe.read() == f"{server.getsockname()[1]}\n{child.frontend()}\n"
+            with socket.create_connection(server.getsockname()), server.accept()[0] as accepted:
+                # Else the second of two writes waits for the other side.
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 FRONTEND = """
