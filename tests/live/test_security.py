@@ -28,10 +28,10 @@ LIES = [
     ("X-Real-IP", "6.6.6.6"),
     ("X-Auth-Request-Email", "admin@example.org"),
     ("RStudio-Connect-Credentials", '{"user": "admin"}'),
-    ("X-Fluxsync-Replica", "r9"),
+    ("X-Fluxsync-Replica", "r-forged"),
     ("X-Ms-Client-Principal", "admin"),
 ]
-WORDS = ("admin", "6.6.6.6", "evil", "https", "r9")
+WORDS = ("admin", "6.6.6.6", "evil", "https", "r-forged")
 
 
 def test_cookies_never_cross_users(live: Gateway, seen: FakeStreamlit) -> None:
@@ -78,7 +78,7 @@ def test_trusted_proxies_are_believed(
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "app.example.org"),
         ("X-Remote-User", "ada"),
-        ("X-Fluxsync-Replica", "r9"),
+        ("X-Fluxsync-Replica", "r-forged"),
     ]
 
     server.get("/echo", told)
