@@ -204,16 +204,19 @@ def test_silent_upstream_is_504(live: Gateway) -> None:
 
 
 def test_body_limit(gateway: Callable[..., Gateway], upstream: FakeStreamlit) -> None:
-    """What is announced too large is refused before it is read, the rest when it shows."""
-    server = gateway(env={"FLUXSYNC_GATEWAY_MAX_PROXY_REQUEST_BODY_BYTES": "1000"})
+    """What is announced too large is refused before it is read, the rest when it shows.
 
-    assert server.post("/echo", b"x" * 1000).status == 200
+    Smaller bodies than these are waited for before anybody looks at them.
+    """
+    server = gateway(env={"FLUXSYNC_GATEWAY_MAX_PROXY_REQUEST_BODY_BYTES": "100000"})
+
+    assert server.post("/echo", b"x" * 100_000).status == 200
     with server.connection() as connection:
-        connection.send_request("POST", "/echo/announced", [("Content-Length", "1001")])
+        connection.send_request("POST", "/echo/announced", [("Content-Length", "100001")])
         response = connection.read_response()
         assert response.status == 413
         assert "gateway_max_proxy_request_body_bytes" in response.text
-    body = b"4b0\r\n" + b"x" * 1200 + b"\r\n0\r\n\r\n"
+    body = b"186a1\r\n" + b"x" * 100_001 + b"\r\n0\r\n\r\n"
     assert server.post("/sink", body, [("Transfer-Encoding", "chunked")]).status == 413
 
     assert not upstream.sinks.get(timeout=10).complete
