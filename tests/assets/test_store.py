@@ -137,7 +137,8 @@ def test_one_at_a_time(store: Store) -> None:
     ],
 )
 def test_time(field: str, seconds: float, store: Store) -> None:
-    keep(store, **{field: time.time() + seconds})
+    changes: dict[str, t.Any] = {field: time.time() + seconds}
+    keep(store, **changes)
     assert content(store) is None
 
 

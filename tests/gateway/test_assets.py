@@ -195,6 +195,14 @@ def test_replaced_while_it_is_listed(site: Site, monkeypatch: pytest.MonkeyPatch
     assert site.got().body == TEXT
 
 
+def test_nothing_is_listed_for_each_request(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.compress()
+    first = site.got()
+    monkeypatch.setattr(sets.Shelf, "sets", None)
+    monkeypatch.setattr(frontend, "find_package", None)
+    assert site.got() == first
+
+
 def test_file_changed_in_place(site: Site) -> None:
     """Streamlit is being replaced; it knows best what it serves."""
     assert site.got().body == TEXT

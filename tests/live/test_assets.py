@@ -16,10 +16,11 @@ import pytest
 from fluxsync.assets import build, encoders, frontend
 from tests.conftest import StartServer
 from tests.live.served import Application
+from tests.live.test_servers import PROGRAMS
 from tests.support import http
 from tests.support.certificates import TlsConnection, certificate
 from tests.support.http import Connection, Headers, Response
-from tests.support.processes import PYTHON, environment
+from tests.support.processes import PYTHON, environment, free_port
 from tests.support.waiting import FACTOR, eventually
 
 pytestmark = [pytest.mark.live_server, pytest.mark.streamlit]
@@ -239,6 +240,26 @@ def test_tls(serve: StartServer, compressed: Path) -> None:
     assert get(large()).body == content
     assert get(large(), ("Range", "bytes=9-")).body == content[9:]
     assert gzip.decompress(get(large(), ("Accept-Encoding", "gzip")).body) == content
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_other_servers(program: str, serve: StartServer, compressed: Path) -> None:
+    """With a file wrapper of their own, or none."""
+    server = Application(env={"FLUXSYNC_CACHE_DIR": str(compressed), "FLUXSYNC_APP": "app:app"})
+    server.port = free_port()
+    server.args = (*PYTHON, "-c", PROGRAMS[program].format(port=server.port))
+    server.start = server.begin  # type: ignore[method-assign]
+    serve(server)
+    server.wait_ready(60)
+    content = Path(installed().files[large()].path).read_bytes()
+    for _ in range(2):
+        assert server.get(large()).body == content
+        assert server.get(large(), [("Range", "bytes=9-")]).body == content[9:]
+        assert server.get(large(), [("Range", "bytes=9-300008")]).body == content[9:300_009]
+        assert gzip.decompress(server.get(large(), [("Accept-Encoding", "gzip")]).body) == content
+        head = server.request("HEAD", large())
+        assert (head.get("Content-Length"), head.body) == (str(len(content)), b"")
+    eventually(lambda: server.output.count("route=asset") == 10)
 
 
 def left_in(base: Path) -> list[str]:
