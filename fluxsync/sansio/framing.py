@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import headers as _headers
-
 if t.TYPE_CHECKING:
-    from ..typing import Headers
+    pass
 
 
 class Framing(t.NamedTuple):
@@ -54,15 +52,6 @@ def response_framing(content_length: str, transfer_encoding: str) -> Framing:
         _check_coding(transfer_encoding)
         return Framing(chunked=True)
     return Framing(_length(content_length)) if content_length else Framing()
-
-
-def check_response(headers: Headers) -> None:
-    """Make sure that it's certain where a response's body ends.
-
-    :raise ValueError: It isn't.
-    """
-    length = _headers.get(headers, "content-length").strip(" \t")
-    response_framing(length, _headers.get(headers, "transfer-encoding"))
 
 
 def _check_coding(value: str) -> None:

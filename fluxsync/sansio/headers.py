@@ -93,15 +93,6 @@ def are_wellformed(headers: Headers) -> bool:
     return names is not None and is_plain("".join(value for _, value in headers))
 
 
-def end_to_end(headers: t.Iterable[tuple[str, str]]) -> Headers:
-    """Return the fields that go on to the next hop, in order, repeated ones kept.
-
-    Drops the hop-by-hop fields and those that ``Connection`` nominates.
-    """
-    headers = list(headers)
-    return without(headers, HOP_BY_HOP, get(headers, "connection"))
-
-
 def without(headers: Headers, drop: frozenset[str], connection: str) -> Headers:
     """Return the fields but those that are to be dropped, or nominated by ``Connection``."""
     if connection.lower() not in ("", "close", "keep-alive"):
