@@ -368,7 +368,8 @@ def test_slow_clients(front: Front, source: FakeStreamlit, path: str) -> None:
                 for piece in client.iter_body(response):
                     digest.update(piece)
                 assert digest.digest() == expected
-                assert ("Age" in response) == is_kept
+                # The first one may be over, and kept, before the last one is looked at.
+                assert "Age" in response or not is_kept
 
 
 def test_upstreams_share_nothing(serve: StartServer, source: FakeStreamlit) -> None:
