@@ -13,6 +13,7 @@ from ..bridges import sockets
 from ..bridges.limits import Limits
 from ..bridges.relay import Relay, Session
 from ..exceptions import SupervisorError
+from ..telemetry.access import log_nothing
 
 if t.TYPE_CHECKING:
     from ..bridges.downloads import Source
@@ -101,7 +102,7 @@ class HandOver:
         }
         if not self._send(message, first, client, upstream):
             pair = sockets.take_plain(client), upstream.dup()
-            over = exchange.answered if self._log else _ignore
+            over = exchange.answered if self._log else log_nothing
             self._local.upload(context, pair, left, first, over)
 
     def download(
@@ -117,7 +118,7 @@ class HandOver:
         message = {"type": "download", "exchange": self._described(exchange), "left": left}
         if not self._send(message, first, client, source):
             taken = sockets.take_plain(client)
-            over = exchange.ended if self._log else _ignore
+            over = exchange.ended if self._log else log_nothing
             self._local.download(taken, _duplicate(source), left, first, over)
 
     def _described(self, exchange: Exchange) -> dict[str, t.Any] | None:
@@ -156,10 +157,6 @@ def relay_limits(settings: FluxSyncSettings) -> Limits:
         client_timeout=settings.gateway_client_timeout_s,
         upstream_timeout=settings.gateway_upstream_read_timeout_s,
     )
-
-
-def _ignore(*outcome: object) -> None:
-    """Log nothing."""
 
 
 def _duplicate(source: Source) -> Source:

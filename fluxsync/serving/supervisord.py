@@ -17,7 +17,7 @@ from ..process.state import StateDirectory
 from ..process.supervisor import Supervisor
 from ..sansio.relayed import Context
 from ..telemetry import logs
-from ..telemetry.access import Exchange
+from ..telemetry.access import Exchange, log_nothing
 
 if t.TYPE_CHECKING:
     from ..process.wire import Message
@@ -82,10 +82,10 @@ class SupervisorRelay:
         left = int(data["left"])
         # Without it, nobody wants a line in the access log.
         exchange = Exchange(**data["exchange"]) if data["exchange"] else None
-        ended = exchange.ended if exchange else _ignore
+        ended = exchange.ended if exchange else log_nothing
         if data["type"] == "upload":
             context = Context.from_json(data["context"])
-            answered = exchange.answered if exchange else _ignore
+            answered = exchange.answered if exchange else log_nothing
             return lambda: self._relay.upload(context, _sockets(message), left, payload, answered)
         if stat.S_ISREG(kinds[1]):
             client, file = message.files
@@ -97,10 +97,6 @@ class SupervisorRelay:
                 ended,
             )
         return lambda: self._relay.download(*_sockets(message), left, payload, ended)
-
-
-def _ignore(*outcome: object) -> None:
-    """Log nothing."""
 
 
 def _sockets(message: Message) -> tuple[socket.socket, socket.socket]:
