@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import selectors
+import ssl
 import threading
 import typing as t
 
@@ -21,10 +24,49 @@ from tests.support.upstream import FakeStreamlit
 pytestmark = pytest.mark.live_server
 
 
+class TwoWayConnection(TlsConnection):
+    """A TLS connection that one thread may read while another writes to it.
+
+    OpenSSL allows one call at a time: what a read that found nothing has noted in the
+    connection, a write changes, and then it looks like the end of the connection. Not every
+    Python sees to that: https://github.com/python/cpython/issues/77271
+    """
+
+    def __init__(self, port: int, timeout: float = 20.0) -> None:
+        super().__init__(port, timeout)
+        self._timeout = self.sock.gettimeout()
+        self.sock.setblocking(False)
+        self._lock = threading.Lock()
+
+    def fill(self) -> bool:
+        return bool(self._retry(super().fill))
+
+    def send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            # A record at a time, so that the other thread gets its turn.
+            left = left[self._retry(functools.partial(self.sock.send, left[:16384])) :]
+
+    def _retry(self, call: t.Callable[[], int]) -> int:
+        """Call when no other thread does, and wait while others may call."""
+        while True:
+            try:
+                with self._lock:
+                    return call()
+            except ssl.SSLWantReadError:
+                event = selectors.EVENT_READ
+            except ssl.SSLWantWriteError:
+                event = selectors.EVENT_WRITE
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.sock, event)
+                if not selector.select(self._timeout):
+                    raise TimeoutError(f"nothing happened within {self._timeout} s")
+
+
 class TlsWebSocket(websockets.RawWebSocket):
     """``wss://``."""
 
-    connection_class = TlsConnection
+    connection_class = TwoWayConnection
 
 
 class TlsGateway(Gateway):
@@ -105,16 +147,22 @@ def test_many_websockets(server: TlsGateway) -> None:
 
 def test_large_messages(server: TlsGateway) -> None:
     """Both ways at once, and a page can be had meanwhile."""
-    message = os.urandom(3 * 1024 * 1024)
+    messages = [os.urandom(3 * 1024 * 1024) for _ in range(3)]
+
+    def send() -> None:
+        for message in messages:
+            websocket.send(frames.binary(message))
+
     with server.websocket() as websocket:
-        for _ in range(3):
-            sender = threading.Thread(target=websocket.send, args=(frames.binary(message),))
-            sender.start()
-            assert server.get("/healthz").status == 200
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert server.get("/healthz").status == 200
+        for message in messages:
+            # While the next one is on its way.
             answer = websocket.receive()
-            sender.join()
             assert answer is not None
             assert answer.payload == message
+        sender.join()
 
 
 def test_early_bytes(server: TlsGateway, seen: FakeStreamlit) -> None:
