@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import typing as t
-from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import Field
 
 from ..exceptions import ConfigError
-from ..sansio.paths import normalize_mount
 from . import sources
+from .fields import (
+    LIST,
+    ApiMount,
+    Header,
+    Headers,
+    Mount,
+    Names,
+    Networks,
+    Object,
+    Origins,
+    Seconds,
+    StreamlitOptions,
+    Target,
+    Upstreams,
+    Url,
+)
 
 if t.TYPE_CHECKING:
     from ..sansio.forwarding import Network
 
-
-#: What a list may be.
-_LIST = "a list of texts: JSON, or separated by commas"
-
-
-def _split(value: t.Any) -> t.Any:
-    """Read a list from one text: as JSON, or separated by commas."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ValueError(_LIST) from None
-    return [item for part in text.split(",") if (item := part.strip())]
-
-
-def _object(value: t.Any) -> t.Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-Names = t.Annotated[tuple[str, ...], pydantic.BeforeValidator(_split)]
-Seconds = t.Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-#: Streamlit options that fluxsync sets itself.
-_OWN_STREAMLIT_OPTIONS = ("--server.port", "--server.address", "--server.baseUrlPath")
 
 #: Where a proxy on the same machine connects from.
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -62,9 +48,11 @@ class FluxSyncSettings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     title: str = Field("FluxSync", description="Title of the API and of the pages.")
-    app: str = Field("", description="The application, as module:attribute or path.py:attribute.")
+    app: Target = Field(
+        "", description="The application, as module:attribute or path.py:attribute."
+    )
     streamlit_script: str = Field("", description="Existing Streamlit script to front instead.")
-    streamlit_upstream: Names = Field(
+    streamlit_upstream: Upstreams = Field(
         (), description="Streamlit servers that somebody else runs, as http://host:port."
     )
 
@@ -90,22 +78,22 @@ class FluxSyncSettings(pydantic.BaseModel):
         "", description="Directory for compressed frontend files; the user's cache if empty."
     )
 
-    api_mount_path: str = Field("/api", description="Path of the API.")
-    root_path: str = Field("", description="Path under which a proxy publishes all this.")
-    public_base_url: str = Field("", description="URL that browsers see, with the root path.")
-    internal_api_base: str = Field(
+    api_mount_path: ApiMount = Field("/api", description="Path of the API.")
+    root_path: Mount = Field("", description="Path under which a proxy publishes all this.")
+    public_base_url: Url = Field("", description="URL that browsers see, with the root path.")
+    internal_api_base: Url = Field(
         "", description="URL at which pages reach the API; found by itself if empty."
     )
-    allowed_origins: Names = Field(
+    allowed_origins: Origins = Field(
         (), description="Other origins whose pages may use the WebSocket and unsafe methods."
     )
     trust_proxy: bool = Field(
         False, description="Believe the forwarding headers of a proxy on this machine."
     )
-    forwarded_allow_ips: Names = Field(
+    forwarded_allow_ips: Networks = Field(
         (), description="Networks of proxies whose forwarding headers are believed."
     )
-    identity_headers: Names = Field(
+    identity_headers: Headers = Field(
         (), description="More header names that only a trusted proxy may send."
     )
 
@@ -159,10 +147,41 @@ class FluxSyncSettings(pydantic.BaseModel):
         "supervisor", description="Process that relays WebSockets."
     )
 
-    streamlit_run_cli_args: Names = Field((), description="More options for streamlit run.")
-    streamlit_page_config: t.Annotated[dict[str, t.Any], pydantic.BeforeValidator(_object)] = Field(
-        {}, description="Arguments of st.set_page_config."
+    gateway_transport: t.Literal["auto", "websocket", "stream", "long-poll", "short-poll"] = Field(
+        "auto", description="How pages reach Streamlit."
     )
+    gateway_page_script: t.Literal["inline", "file", "off"] = Field(
+        "inline", description="How pages get fluxsync's script."
+    )
+    gateway_csp_nonce_header: Header = Field(
+        "", description="Field in which a trusted proxy passes its policy's nonce on."
+    )
+    gateway_tunnel_wait_s: t.Annotated[float, Field(gt=0, le=55)] = Field(
+        20.0, description="Longest wait of a long poll."
+    )
+    gateway_tunnel_timeout_s: t.Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        120.0, description="How long a tunnel may hear nothing of its page."
+    )
+    gateway_tunnel_max_age_s: Seconds = Field(
+        0.0, description="How long a tunnel may be open; 0 is no limit."
+    )
+    gateway_tunnel_window_bytes: int = Field(
+        1048576,
+        ge=65536,
+        le=67108864,
+        description="Most bytes that a tunnel keeps in each direction.",
+    )
+    gateway_tunnel_max_tunnels: int = Field(
+        0, ge=0, description="Most open tunnels; 0 is what the limit of open files allows."
+    )
+    gateway_tunnel_max_bytes: int = Field(
+        268435456, ge=0, description="Most bytes that all tunnels keep; 0 is no limit."
+    )
+
+    streamlit_run_cli_args: StreamlitOptions = Field(
+        (), description="More options for streamlit run."
+    )
+    streamlit_page_config: Object = Field({}, description="Arguments of st.set_page_config.")
     streamlit_env: Names = Field(
         (), description="More environment variables for Streamlit; * stands for any text."
     )
@@ -200,83 +219,6 @@ class FluxSyncSettings(pydantic.BaseModel):
         networks = self.forwarded_allow_ips or (LOOPBACK if self.trust_proxy else ())
         return tuple(ipaddress.ip_network(network, strict=False) for network in networks)
 
-    @pydantic.field_validator("api_mount_path", "root_path")
-    @classmethod
-    def _mount(cls, value: str, info: pydantic.ValidationInfo) -> str:
-        try:
-            mount = normalize_mount(value)
-        except ValueError:
-            raise ValueError("a path such as /app") from None
-        if not mount and info.field_name == "api_mount_path":
-            raise ValueError("a path other than '/', which is Streamlit's")
-        return mount
-
-    @pydantic.field_validator("app")
-    @classmethod
-    def _target(cls, value: str) -> str:
-        if value and not all(value.rpartition(":")[::2]):
-            raise ValueError("module:attribute or path.py:attribute")
-        return value
-
-    @pydantic.field_validator("streamlit_upstream")
-    @classmethod
-    def _upstreams(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            parts = urlsplit(url)
-            try:
-                port = parts.port
-            except ValueError:
-                port = None
-            if parts.scheme != "http" or not parts.hostname or not port or parts.path.strip("/"):
-                raise ValueError("http://host:port, several separated by commas")
-        return tuple(url.rstrip("/") for url in value)
-
-    @pydantic.field_validator("public_base_url", "internal_api_base")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("an absolute URL such as https://example.org/app")
-        return value.rstrip("/")
-
-    @pydantic.field_validator("allowed_origins")
-    @classmethod
-    def _allowed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-                raise ValueError("origins such as https://example.org, separated by commas")
-        return value
-
-    @pydantic.field_validator("forwarded_allow_ips")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "*" in value:
-            raise ValueError(
-                "addresses or networks of your proxies: '*' would let every client forge "
-                "its address and identity"
-            )
-        for network in value:
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError("addresses or networks such as 10.0.0.0/8") from None
-        return value
-
-    @pydantic.field_validator("identity_headers")
-    @classmethod
-    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name.lower().replace("_", "-") for name in value)
-
-    @pydantic.field_validator("streamlit_run_cli_args")
-    @classmethod
-    def _streamlit_options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for option in value:
-            name = option.partition("=")[0]
-            if name in _OWN_STREAMLIT_OPTIONS:
-                raise ValueError(f"options without {name}, which fluxsync sets itself")
-        return value
-
 
 def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -> ConfigError:
     """Turn pydantic's first complaint into one line."""
@@ -291,7 +233,7 @@ def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -
     elif annotation in (int, float):
         expected = _range(name)
     elif first["type"] in ("string_type", "tuple_type"):
-        expected = "a text" if annotation is str else _LIST
+        expected = "a text" if annotation is str else LIST
     elif annotation == dict[str, t.Any]:
         expected = "a JSON object"
     return ConfigError(name, found[name].value, source=found[name].source, expected=expected)

@@ -83,6 +83,7 @@ def test_object() -> None:
             id="upstreams",
         ),
         pytest.param("identity_headers", ["X_My-User"], ("x-my-user",), id="headers"),
+        pytest.param("gateway_csp_nonce_header", "X_CSP-Nonce", "x-csp-nonce", id="header"),
         pytest.param("app", "path/app.py:app", "path/app.py:app", id="target"),
         pytest.param("gateway_port", "0", 0, id="text for a number"),
         pytest.param("preload", "true", True, id="text for a switch"),
@@ -129,6 +130,12 @@ TARGET = "module:attribute or path.py:attribute"
         pytest.param("root_path", "http://h/a", "a path such as /app", id="URL for a path"),
         pytest.param("root_path", "/a\nb", "a path such as /app", id="line break in a path"),
         pytest.param("api_mount_path", "/", "a path other than '/'", id="Streamlit's mount"),
+        pytest.param("gateway_tunnel_wait_s", 0, "a number over 0 to 55", id="no wait"),
+        pytest.param("gateway_tunnel_wait_s", 56, "a number over 0 to 55", id="long wait"),
+        pytest.param("gateway_tunnel_timeout_s", "inf", "a number over 0", id="no time-out"),
+        pytest.param(
+            "gateway_csp_nonce_header", "X-Nonce:", "a header's name such as", id="no name"
+        ),
         pytest.param("app", "app", TARGET, id="no attribute"),
         pytest.param("app", ":app", TARGET, id="no module"),
         pytest.param("streamlit_upstream", "https://h:1", UPSTREAMS, id="upstream with TLS"),
