@@ -38,6 +38,11 @@ class Farewell:
         self._deadline = loop.now + (_STALL if last else LINGER)
         self._end = loop.now + MAX_LINGER
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether the client's side of the network has it all."""
+        return not self._last
+
     def start(self) -> None:
         """Begin."""
         self._client.setblocking(False)
@@ -66,6 +71,8 @@ class Farewell:
     def _write(self) -> None:
         while self._last:
             self._last = self._last[self._client.send(self._last) :]
+        # An empty part of a large answer keeps all of it, as long as the agenda keeps this.
+        self._last = memoryview(b"")
         self._client.shutdown(socket.SHUT_WR)
         self._deadline = self._loop.now + LINGER
         self._loop.look(self)
@@ -88,6 +95,7 @@ class Farewell:
             self._loop.remove(self)
             self._watch(0)
             self._client.close()
+            self._last = memoryview(b"")
 
 
 def abort(client: socket.socket) -> None:

@@ -33,6 +33,14 @@ class Limits:
     client_timeout: float = 60.0
     #: How long Streamlit may be silent within a response.
     upstream_timeout: float = 120.0
+    #: Most bytes that a tunnel keeps in each direction.
+    tunnel_window: int = 1024 * 1024
+    #: Tunnels of this process, and bytes that all of them keep.
+    max_tunnels: int = 0
+    max_tunnel_bytes: int = 0
+    #: How long a tunnel may hear nothing of its page, and how old it may get.
+    tunnel_timeout: float = 120.0
+    max_tunnel_age: float = 0.0
 
     def transfer_limits(self, *, waits_for_client: bool) -> tuple[float, float]:
         """Return the limit that holds in a transfer now, and the one that doesn't."""
@@ -51,7 +59,12 @@ class Limits:
         :param files: Its limit of open files (``RLIMIT_NOFILE``).
         """
         room = file_limit(files)
-        return dataclasses.replace(self, max_connections=min(self.max_connections or room, room))
+        return dataclasses.replace(
+            self,
+            max_connections=min(self.max_connections or room, room),
+            # They have twice as many: a socket pair more, and the response that waits.
+            max_tunnels=min(self.max_tunnels or room, max(room // 2, 1)),
+        )
 
 
 def look_again(now: float, moved_at: float, limit: float, other: float) -> float | None:

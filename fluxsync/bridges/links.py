@@ -118,10 +118,11 @@ class Link:
         """Both ends."""
         return self.client, self.upstream
 
-    def start(self, to_client: bytes, to_upstream: bytes) -> None:
+    def start(self, answer: bytes, to_client: bytes, to_upstream: bytes) -> None:
         """Send what goes first.
 
-        :param to_client: The 101, and what Streamlit sent right behind its own.
+        :param answer: The client's 101, if it's to get one.
+        :param to_client: What Streamlit sent right behind its own.
         :param to_upstream: What the client sent before it saw the 101.
         """
         logger.info("websocket opened", extra=self.facts())
@@ -131,10 +132,8 @@ class Link:
             # WSGI server had until then.
             side.sock.setblocking(False)
         self.client.ask_whether_alive()
-        # The 101 isn't a frame; what comes behind it is.
-        head, end, early = to_client.partition(b"\r\n\r\n")
-        self.client.send(head + end)
-        for side, data in ((self.upstream, early), (self.client, to_upstream)):
+        self.client.send(answer)
+        for side, data in ((self.upstream, to_client), (self.client, to_upstream)):
             if data:
                 side.take(data)
         self.settle()

@@ -18,6 +18,8 @@ logger = logging.getLogger("fluxsync.relay")
 
 #: What one read takes at most. Large frames pass in few system calls.
 _READ_SIZE = 256 * 1024
+#: So many entries of the agenda may be of no use any more before they're looked for.
+_SPARE = 256
 
 
 class Task(t.Protocol):
@@ -115,6 +117,17 @@ class Loop:
         if when is not None and task in self.tasks:
             # An earlier entry may be there: to look once too often does no harm.
             heapq.heappush(self._agenda, (when, next(self._numbers), task))
+            if len(self._agenda) > _SPARE + 4 * len(self.tasks):
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget tasks that are over, and all but the first look at each of the others."""
+        first: dict[Task, tuple[float, int, Task]] = {}
+        for entry in sorted(self._agenda, key=lambda entry: entry[:2]):
+            if entry[2] in self.tasks:
+                first.setdefault(entry[2], entry)
+        # In order, hence a heap.
+        self._agenda = list(first.values())
 
     def watch(self, sock: Connection, before: int, events: int, watched: Watched) -> None:
         """Wait for other events on a socket; see :meth:`Poller.watch`."""

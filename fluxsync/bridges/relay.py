@@ -48,7 +48,8 @@ class Relay:
     def __init__(
         self, limits: Limits | None = None, on_full: t.Callable[[], None] | None = None
     ) -> None:
-        self._loop = Loop("fluxsync-relay")
+        #: Runs everything that goes on here; others may have it run more.
+        self.loop = Loop("fluxsync-relay")
         self._links: set[Link] = set()
         self._transfers = 0
         self._on_full = on_full
@@ -61,7 +62,7 @@ class Relay:
 
     def configure(self, limits: Limits) -> None:
         """Treat the connections that come from now on like this."""
-        self._loop.call(lambda: self._set(limits))
+        self.loop.call(lambda: self._set(limits))
 
     def add(
         self,
@@ -76,7 +77,18 @@ class Relay:
         :param to_client: The 101, and what Streamlit sent right behind its own.
         :param to_upstream: What the client sent before it saw the 101.
         """
-        self._loop.call(lambda: self._adopt(session, (client, upstream), to_client, to_upstream))
+        # The 101 isn't a frame; what comes behind it is.
+        head, end, early = to_client.partition(b"\r\n\r\n")
+
+        def start() -> None:
+            reason = self._admission.full().reason(session.client)
+            if reason:
+                # Rarely: the worker that has opened it didn't know yet.
+                self._refuse(session, (client, upstream), reason)
+            else:
+                self.link(session, (client, upstream), head + end, early, to_upstream)
+
+        self.loop.call(start)
 
     def upload(
         self,
@@ -97,9 +109,9 @@ class Relay:
         def start() -> None:
             self._transfers += 1
             ended = self._counted(over)
-            Upload(self._loop, self._limits, context, sockets, left, ended).start(first)
+            Upload(self.loop, self.limits, context, sockets, left, ended).start(first)
 
-        self._loop.call(start)
+        self.loop.call(start)
 
     def download(
         self, client: socket.socket, source: Source, left: int, first: bytes, over: Over
@@ -115,16 +127,16 @@ class Relay:
         def start() -> None:
             self._transfers += 1
             ended = self._counted(over)
-            Download(self._loop, self._limits, client, source, left, ended).start(first)
+            Download(self.loop, self.limits, client, source, left, ended).start(first)
 
-        self._loop.call(start)
+        self.loop.call(start)
 
     def close_all(self, close: closecodes.Close, grace: float, replica: str | None = None) -> None:
         """Say goodbye on all WebSockets, or on those of one replica.
 
         :param grace: Seconds after which what is still open is dropped.
         """
-        self._loop.call(lambda: self._close(close, grace, replica))
+        self.loop.call(lambda: self._close(close, grace, replica))
 
     def counts(self) -> dict[str, int]:
         """Return the number of open WebSockets of each replica."""
@@ -143,7 +155,7 @@ class Relay:
 
         :param timeout: Seconds to wait for the thread; ``None`` is no limit.
         """
-        self._loop.stop(timeout)
+        self.loop.stop(timeout)
 
     def end(self, grace: float) -> None:
         """Say goodbye on all WebSockets, and end the thread when that's done.
@@ -153,7 +165,7 @@ class Relay:
         self.close_all(closecodes.Close(closecodes.GOING_AWAY), grace)
         # The thread runs the calls in their order.
         ended = threading.Event()
-        self._loop.call(lambda: self._when_empty(ended))
+        self.loop.call(lambda: self._when_empty(ended))
         ended.wait(2 * grace)
         self.stop(grace)
 
@@ -166,30 +178,35 @@ class Relay:
             ended.set()
 
     def _set(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._admission.set_limits(limits.max_connections, limits.max_connections_per_client)
         self._show_full()
 
-    def _adopt(
+    def link(
         self,
         session: Session,
         sockets: tuple[Connection, socket.socket],
+        answer: bytes,
         to_client: bytes,
         to_upstream: bytes,
-    ) -> None:
-        reason = self._admission.admit(session.client)
-        if reason:
-            # Rarely: the worker that has opened it didn't know yet.
-            self._refuse(session, sockets, reason)
-            return
+        limits: Limits | None = None,
+    ) -> Link:
+        """Link the two ends of a WebSocket that :attr:`full` admits; see :meth:`Link.start`."""
+        self._admission.admit(session.client)
         self._show_full()
-        link = Link(self._loop, session, self._limits, sockets, self._forget)
+        link = Link(self.loop, session, limits or self.limits, sockets, self._forget)
         self._links.add(link)
         try:
-            link.start(to_client, to_upstream)
+            link.start(answer, to_client, to_upstream)
         except Exception:
             logger.exception("relay failed", extra=link.facts())
             link.fail("internal error")
+        return link
+
+    def reserve(self, change: int) -> None:
+        """Count more files that are open, or fewer, as many as a WebSocket has."""
+        self._admission.reserve(change)
+        self._show_full()
 
     def _refuse(
         self, session: Session, sockets: tuple[Connection, socket.socket], reason: str
@@ -202,7 +219,7 @@ class Relay:
         )
         extra = [f"Retry-After: {RETRY_AFTER}"]
         last = relayed.error_response(503, "Service Unavailable", reason, extra)
-        Farewell(self._loop, client, last).start()
+        Farewell(self.loop, client, last).start()
 
     def _forget(self, link: Link) -> None:
         self._links.discard(link)

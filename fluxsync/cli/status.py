@@ -50,10 +50,19 @@ def _describe(status: dict[str, t.Any]) -> str:
     for row in rows:
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(f"  {cells}".rstrip())
+    if any(status["tunnels"]["transports"].values()):
+        lines.append(f"  tunnels: {_tunnels(**status['tunnels'])}")
     for replica in status["replicas"]:
         reason = replica["reason"].strip().splitlines()
         lines += [f"  {replica['id']}: {line}" for line in reason]
     return "\n".join(lines)
+
+
+def _tunnels(transports: dict[str, int], reasons: dict[str, int]) -> str:
+    """Return how many pages use which way instead of WebSockets, and why."""
+    by_transport = ", ".join(f"{count} {name}" for name, count in sorted(transports.items()))
+    by_reason = ", ".join(f"{name} {count}" for name, count in sorted(reasons.items()))
+    return f"{by_transport} ({by_reason})"
 
 
 def _row(replica: dict[str, t.Any]) -> tuple[str, ...]:

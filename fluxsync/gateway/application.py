@@ -7,13 +7,15 @@ import typing as t
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange, LoggedBody
 from ..telemetry.requestid import ENVIRON_KEY, HEADER, accept_request_id
-from . import health
+from . import health, script
 from .assets import Assets
 from .delivery import ApiFile, client_socket, deliver
 from .errors import Failure
 from .handover import HandOver
+from .opening import Opener
 from .request import Request, RequestReader
 from .streamlit import StreamlitProxy
+from .tunnel import TunnelProxy
 from .websocket import WebSocketProxy
 
 if t.TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Gateway:
         self._reader = RequestReader(settings)
         self._hand_over = HandOver(settings, supervisor)
         self._streamlit = StreamlitProxy(settings, lambda: supervisor.table, self._hand_over)
-        self._websocket = WebSocketProxy(settings, supervisor, self._hand_over)
+        opener = Opener(settings, supervisor)
+        self._websocket = WebSocketProxy(opener, self._hand_over)
+        self._tunnel = TunnelProxy(settings, supervisor, opener)
         self._assets = Assets(settings, lambda: supervisor.table, self._streamlit)
         self._log = settings.enable_gateway_access_log
 
@@ -89,10 +93,14 @@ class Gateway:
                 return _add_slash(request, start_response)
             body = self._assets(request, start_response)
             return self._streamlit(request, start_response) if body is None else body
+        if route is Route.TUNNEL:
+            return self._tunnel(request, start_response)
         if route is Route.HEALTH:
             return health.health(start_response)
         if route is Route.READY:
             return health.ready(self._supervisor.table, start_response)
+        if request.path == script.PATH:
+            return script.respond(request, start_response)
         raise Failure(404, "there is nothing here")
 
     def _api_environ(self, request: Request) -> WSGIEnvironment:

@@ -9,6 +9,7 @@ import string
 import typing as t
 
 from ..exceptions import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from ..sansio import exchanges
 from ..sansio.routing import Route
 from ..sansio.supervision import State
 from ..telemetry.redaction import redact_text
@@ -25,6 +26,7 @@ TITLES = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Conflict",
     413: "Content Too Large",
     426: "Upgrade Required",
     501: "Not Implemented",
@@ -65,7 +67,7 @@ class Failure(Exception):
     ) -> t.Iterable[bytes]:
         """Send it in the form that the client likes best."""
         accept = request.header("accept").lower() if request is not None else ""
-        if request is not None and request.route is Route.API:
+        if request is not None and request.route in (Route.API, Route.TUNNEL):
             kind, text = "application/problem+json", self._problem()
         elif "text/html" in accept:
             kind, text = "text/html; charset=utf-8", self._page(request)
@@ -81,6 +83,9 @@ class Failure(Exception):
             ("X-Content-Type-Options", "nosniff"),
             *self.headers,
         ]
+        if request is not None and request.route is Route.TUNNEL:
+            # The page's script tells fluxsync's word from some proxy's by it.
+            head.append((exchanges.FIELD, "1"))
         start_response(f"{self.status} {TITLES[self.status]}", head)
         return [b"" if request is not None and request.method == "HEAD" else body]
 

@@ -156,6 +156,11 @@ def relay_limits(settings: FluxSyncSettings) -> Limits:
         max_connections_per_client=settings.gateway_ws_max_connections_per_client,
         client_timeout=settings.gateway_client_timeout_s,
         upstream_timeout=settings.gateway_upstream_read_timeout_s,
+        tunnel_window=settings.gateway_tunnel_window_bytes,
+        max_tunnels=settings.gateway_tunnel_max_tunnels,
+        max_tunnel_bytes=settings.gateway_tunnel_max_bytes,
+        tunnel_timeout=settings.gateway_tunnel_timeout_s,
+        max_tunnel_age=settings.gateway_tunnel_max_age_s,
     )
 
 

@@ -7,7 +7,7 @@ import random
 import typing as t
 
 from ..bridges.sockets import connection_scheme
-from ..sansio import balancing, forwarding, handshake, paths, rootpath, routing
+from ..sansio import balancing, exchanges, forwarding, handshake, paths, rootpath, routing
 from ..sansio import headers as _headers
 from ..sansio.forwarding import Trust
 from ..sansio.routing import Route
@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
     from ..sansio.paths import Target
     from ..typing import Headers, WSGIEnvironment
     from .files import OpenFile
+
+#: Cookies that are between the gateway and the browser; Streamlit doesn't see them.
+_OWN_COOKIES = (balancing.COOKIE, exchanges.COOKIE)
 
 
 @dataclasses.dataclass(slots=True)
@@ -69,8 +72,9 @@ class Request:
     def forwarded_headers(self) -> Headers:
         """Return the fields for Streamlit: end-to-end ones, without lies, with the truth."""
         fields = self.trust.forwarded(self.environ, self.client)
-        if balancing.COOKIE in self.header("cookie"):
-            fields = _headers.without_cookie(fields, balancing.COOKIE)
+        for cookie in _OWN_COOKIES:
+            if cookie in self.header("cookie"):
+                fields = _headers.without_cookie(fields, cookie)
         return fields + forwarding.added(self.client, self.root, self.request_id)
 
 
@@ -80,7 +84,8 @@ class RequestReader:
     def __init__(self, settings: FluxSyncSettings) -> None:
         self._root_path = settings.root_path
         self._api_mount = settings.api_mount_path
-        self._trust = Trust(settings.trusted_networks, settings.identity_headers)
+        own = {settings.gateway_csp_nonce_header} - {""}
+        self._trust = Trust(settings.trusted_networks, settings.identity_headers, own)
 
     def read(self, environ: WSGIEnvironment) -> Request:
         """Read a request.

@@ -11,6 +11,7 @@ from ..sansio.framing import Framing, request_framing
 from ..upstream.adapter import BodyAborted, GatewayAdapter, GatewayRequest, GatewayResponse
 from ..upstream.connections import Pool
 from .errors import Failure, from_upstream, not_ready
+from .page import Pages
 from .truncation import ResettingBody
 from .uploads import SlowUploads
 
@@ -46,6 +47,7 @@ class StreamlitProxy:
         self._settings = settings
         self._table = table
         self._uploads = SlowUploads(settings, hand_over)
+        self._pages = Pages(settings)
         self._adapters: dict[tuple[str, int], GatewayAdapter] = {}
         self._allowed = allowed_origins(settings)
 
@@ -65,11 +67,12 @@ class StreamlitProxy:
             left = self._uploads.leave(request, row, body.framing.length, start_response)
             if left is not None:
                 return left
-        response = self._send(request, body, row)
-        start_response(
-            f"{response.status_code} {response.reason or 'Unknown'}",
-            _fields(request, response, row),
-        )
+        may_be_page = self._pages.may_answer(request)
+        response = self._send(request, body, row, may_be_page)
+        fields = _fields(request, response, row)
+        if may_be_page:
+            fields = self._edit(request, response, fields)
+        start_response(f"{response.status_code} {response.reason or 'Unknown'}", fields)
         body_ends_unseen = response.body.remaining is None and request.method != "HEAD"
         if body_ends_unseen and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             return ResettingBody(response.body, request.environ)
@@ -88,9 +91,20 @@ class StreamlitProxy:
         ):
             raise foreign_origin(origin or "another site", request)
 
-    def _send(self, request: Request, body: RequestBody, row: Row) -> GatewayResponse:
+    def _edit(self, request: Request, response: GatewayResponse, fields: Headers) -> Headers:
+        try:
+            return self._pages.edit(request, response, fields)
+        except UpstreamError as e:
+            response.body.close()
+            raise from_upstream(e) from e
+
+    def _send(
+        self, request: Request, body: RequestBody, row: Row, may_be_page: bool
+    ) -> GatewayResponse:
         framing = body.framing
         fields = [("Host", request.client.host), *request.forwarded_headers()]
+        if may_be_page:
+            fields = self._pages.ask(request, fields)
         if framing.length == 0:
             fields.append(("Content-Length", "0"))
         outgoing = GatewayRequest(

@@ -6,27 +6,29 @@ import typing as t
 
 from ..bridges import sockets
 from ..bridges.relay import RETRY_AFTER, Session
-from ..exceptions import BridgeError, UpstreamError
-from ..sansio import handshake, origins
+from ..exceptions import BridgeError
+from ..sansio import exchanges, frames, handshake
 from ..sansio import headers as _headers
 from ..telemetry.requestid import HEADER
-from ..upstream.websocket import Opened, Refused, open_websocket
-from .errors import TITLES, Failure, from_upstream, not_ready
-from .streamlit import allowed_origins, foreign_origin
+from ..upstream.websocket import Refused
+from .errors import TITLES, Failure
+from .opening import TRANSPORT_HEADER
 
 if t.TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-    from ..config import FluxSyncSettings
-    from ..process.client import SupervisorClient
     from ..sansio.balancing import Row
     from ..typing import Headers, StartResponse
+    from ..upstream.websocket import Opened
     from .handover import HandOver
+    from .opening import Opener
     from .request import Request
 
-#: Say to pages which way they came, and to which replica.
-TRANSPORT_HEADER, REPLICA_HEADER = "X-Fluxsync-Transport", "X-Fluxsync-Replica"
+#: The query with which the page's script asks for a greeting, and that, as a frame. Proxies
+#: there are that let a WebSocket be opened, and none of its frames through.
+GREETING_QUERY = "fluxsync=greet"
+GREETING = frames.text_frame(b"fluxsync")
 
 
 class WebSocketProxy:
@@ -37,13 +39,9 @@ class WebSocketProxy:
     a client could send further requests to Streamlit, past the gateway.
     """
 
-    def __init__(
-        self, settings: FluxSyncSettings, supervisor: SupervisorClient, hand_over: HandOver
-    ) -> None:
-        self._settings = settings
-        self._supervisor = supervisor
+    def __init__(self, opener: Opener, hand_over: HandOver) -> None:
+        self._opener = opener
         self._hand_over = hand_over
-        self._allowed = allowed_origins(settings)
 
     def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Open a client's WebSocket, or pass Streamlit's refusal on.
@@ -56,14 +54,8 @@ class WebSocketProxy:
         )
         if refusal is not None:
             raise Failure(refusal.status, refusal.detail, refusal.headers)
-        origin = request.header("origin")
-        if not origins.is_allowed(origin, request.client.host, self._allowed):
-            raise foreign_origin(origin, request)
-        table = self._supervisor.table
-        row = request.choose(table)
-        if row is None:
-            raise not_ready(table)
-        request.exchange.replica = row.id
+        self._opener.check_origin(request)
+        row = self._opener.choose(request)
         try:
             client = sockets.find_socket(environ)
         except BridgeError as e:
@@ -71,43 +63,20 @@ class WebSocketProxy:
         full = self._hand_over.full(client).reason(request.client.address)
         if full:
             raise Failure(503, full, [("Retry-After", str(RETRY_AFTER))])
-        opened = self._open(request, row)
+        greets = request.target.query == GREETING_QUERY
+        target = request.target._replace(query=None) if greets else request.target
+        opened = self._opener.open(request, row, str(target), _fields(request))
         if isinstance(opened, Refused):
             return _pass_refusal(opened, start_response)
         with opened.socket:
-            self._leave(request, row, client, opened)
+            self._leave(request, row, client, opened, GREETING if greets else b"")
         # The server writes this to a dead connection; its log and its hooks see a 101.
         start_response("101 Switching Protocols", [])
         return [b""]
 
-    def _open(self, request: Request, row: Row) -> Opened | Refused:
-        settings = self._settings
-        assert row.port is not None
-        origin = request.header("origin")
-        authority = origin.partition("://")[2]
-        try:
-            return open_websocket(
-                (row.host, row.port),
-                str(request.target),
-                # Streamlit compares the two to the letter, and looks up this machine's
-                # external address, blocking all sessions, if they differ (1.67).
-                authority or request.client.host,
-                self._fields(request, row),
-                connect_timeout=settings.gateway_upstream_connect_timeout_s or None,
-                open_timeout=settings.gateway_ws_open_timeout_s or None,
-            )
-        except UpstreamError as e:
-            raise from_upstream(e) from e
-
-    def _fields(self, request: Request, row: Row) -> Headers:
-        fields = [
-            (name, value)
-            for name, value in request.forwarded_headers()
-            if name.lower() not in ("host", "content-length", "content-type")
-        ]
-        return [*fields, (TRANSPORT_HEADER, "websocket"), (REPLICA_HEADER, row.id)]
-
-    def _leave(self, request: Request, row: Row, client: socket.socket, opened: Opened) -> None:
+    def _leave(
+        self, request: Request, row: Row, client: socket.socket, opened: Opened, greeting: bytes
+    ) -> None:
         """Leave it to the relay."""
         answer = handshake.client_answer(opened.answer, [(HEADER, request.request_id)])
         session = Session(
@@ -118,7 +87,17 @@ class WebSocketProxy:
             extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
         )
         early = sockets.early_bytes(request.environ, client)
-        self._hand_over.websocket(session, client, opened.socket, answer + opened.early, early)
+        first = answer + greeting + opened.early
+        self._hand_over.websocket(session, client, opened.socket, first, early)
+
+
+def _fields(request: Request) -> Headers:
+    fields = [
+        (name, value)
+        for name, value in request.forwarded_headers()
+        if name.lower() not in ("host", "content-length", "content-type")
+    ]
+    return [*fields, (TRANSPORT_HEADER, exchanges.WEBSOCKET)]
 
 
 def _pass_refusal(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:

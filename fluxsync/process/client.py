@@ -105,17 +105,20 @@ class SupervisorClient:
         return self._full
 
     def hand_over(
-        self, message: t.Mapping[str, t.Any], payload: bytes, files: tuple[int, int]
+        self, message: t.Mapping[str, t.Any], payload: bytes, files: t.Sequence[int]
     ) -> None:
-        """Give a connection to the supervisor's relay.
+        """Give a connection to the supervisor.
 
         Thread-safe. The caller still has to close its own descriptors.
 
         :param message: What it is.
         :param payload: Bytes that were read already.
-        :param files: Descriptors of the client's connection, and of the other end.
+        :param files: Descriptors of the client's connection, and of the other end, if any.
         :raise SupervisorError: There's no supervisor; nothing was handed over.
         """
+        if self._sock is None:
+            # A process that has just started waits a moment, as with its first table.
+            self._known.wait(max(0.0, self._wait_until - time.monotonic()))
         with self._lock:
             sock = self._sock
             if sock is None:

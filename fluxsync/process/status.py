@@ -17,12 +17,14 @@ def status(
     workers: t.Iterable[int],
     replicas: t.Iterable[Replica],
     sessions: t.Mapping[str, int],
+    tunnels: t.Mapping[str, t.Mapping[str, int]],
 ) -> dict[str, t.Any]:
     """Return the state of this supervisor as JSON types.
 
     :param anchor: Process id of the anchor.
     :param workers: Process ids of the gateway workers.
-    :param sessions: Number of open WebSockets of each replica.
+    :param sessions: Number of open WebSockets of each replica, tunnels among them.
+    :param tunnels: Number of open tunnels by transport, and by why they're needed.
     """
     now = time.monotonic()
     return {
@@ -32,6 +34,7 @@ def status(
         "pid": os.getpid(),
         "anchor": anchor,
         "workers": sorted(workers),
+        "tunnels": tunnels,
         "replicas": [
             {
                 "id": replica.id,

@@ -56,6 +56,9 @@ class Relay(t.Protocol):
     def counts(self) -> dict[str, int]:
         """Return the number of open WebSockets of each replica."""
 
+    def tunnels(self) -> dict[str, dict[str, int]]:
+        """Return the number of open tunnels by transport, and by why they're needed."""
+
     @property
     def transfers(self) -> int:
         """Number of uploads and downloads that go on."""
@@ -210,7 +213,7 @@ class Supervisor:
 
     def _obey(self, channel: Channel, message: Message) -> None:
         kind = message.data.get("type")
-        if kind in ("websocket", "upload", "download"):
+        if kind in ("websocket", "upload", "download", "tunnel"):
             self._relay.adopt(message)
             return
         message.close()
@@ -297,9 +300,9 @@ class Supervisor:
     def _status(self) -> dict[str, t.Any]:
         workers = tuple(worker.pid for worker in self._switchboard.workers)
         replicas = tuple(self._fleet.replicas.values()) if self._fleet is not None else ()
-        return status(
-            self._spec, self._lifetime.anchor.pid, workers, replicas, self._relay.counts()
-        )
+        sessions, tunnels = self._relay.counts(), self._relay.tunnels()
+        anchor = self._lifetime.anchor.pid
+        return status(self._spec, anchor, workers, replicas, sessions, tunnels)
 
 
 def _say(line: str, stream: t.TextIO | None = None) -> None:

@@ -109,6 +109,10 @@ class Admission:
         """Forget one that was admitted."""
         self._count(client, -1)
 
+    def reserve(self, change: int) -> None:
+        """Count more that have as many files as a WebSocket, or fewer, full or not."""
+        self._open += change
+
     def full(self) -> Full:
         """Return who would be refused now."""
         return Full(0 < self._total <= self._open, self._full)

@@ -241,11 +241,19 @@ class Trust:
     :param networks: Where trusted proxies are.
     :param identity: More names of fields that only a trusted proxy may send, in lower case
         and with ``-`` for ``_``.
+    :param own: Names of fields that a trusted proxy sends to fluxsync, and nobody else, written
+        like these.
     """
 
-    def __init__(self, networks: t.Collection[Network], identity: t.Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        networks: t.Collection[Network],
+        identity: t.Collection[str] = (),
+        own: t.Collection[str] = (),
+    ) -> None:
         self._networks = tuple(networks)
-        self._identity = frozenset(identity)
+        self._identity = frozenset(identity) | frozenset(own)
+        self._not_upstream = _ANEW | frozenset(own)
         self._peers = functools.lru_cache(256)(self._is_trusted)
         self._upstream = [_Remembered(functools.partial(self._goes_on, via)) for via in (0, 1)]
         self._lies = [_Remembered(functools.partial(self._lie, via)) for via in (0, 1)]
@@ -274,8 +282,8 @@ class Trust:
     def _goes_on(self, via_trusted: int, key: str) -> str:
         """Return the name on the wire to Streamlit; ``""`` if the field doesn't go there."""
         name = _headers.wire_name(key)
-        lowered = name.lower()
-        if lowered in _ANEW or is_lie(name, self._identity, via_trusted=bool(via_trusted)):
+        via = bool(via_trusted)
+        if name.lower() in self._not_upstream or is_lie(name, self._identity, via_trusted=via):
             return ""
         return name
 

@@ -73,6 +73,24 @@ def ping_frame(payload: bytes = b"") -> bytes:
     return bytes((_FIN | OP_PING, len(payload))) + payload
 
 
+def text_frame(payload: bytes) -> bytes:
+    """Return a message for a client.
+
+    :param payload: 125 bytes at most.
+    """
+    return bytes((_FIN | OP_TEXT, len(payload))) + payload
+
+
+def pong_frame(payload: bytes, mask: bytes) -> bytes:
+    """Return the answer to a server's ping.
+
+    :param payload: The ping's.
+    :param mask: Masking key, 4 bytes.
+    """
+    head = bytes((_FIN | OP_PONG, _MASKED | len(payload)))
+    return head + mask + apply_mask(payload, mask)
+
+
 def apply_mask(payload: bytes, mask: bytes) -> bytes:
     """Mask or unmask a payload (RFC 6455 5.3)."""
     return bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
@@ -166,6 +184,11 @@ class FrameTracker:
     def at_boundary(self) -> bool:
         """Whether a frame may be put in behind what has passed."""
         return not self._left
+
+    @property
+    def left(self) -> int:
+        """How many payload bytes of the current frame are still to come."""
+        return self._left
 
     @property
     def is_over(self) -> bool:

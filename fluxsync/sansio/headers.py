@@ -81,6 +81,11 @@ def get(headers: t.Iterable[tuple[str, str]], name: str) -> str:
     return ", ".join(value for key, value in headers if key.lower() == name)
 
 
+def is_name(text: str) -> bool:
+    """Whether text may be a field's name, or is empty."""
+    return _NAME_CHARACTERS.fullmatch(text) is not None
+
+
 def is_plain(text: str) -> bool:
     """Whether text may be a field's value or a reason phrase (RFC 9110 5.5, RFC 9112 4)."""
     return _CONTROLS.search(text) is None

@@ -15,6 +15,8 @@ class Route(enum.Enum):
     READY = "ready"
     #: Ours, under ``/__fluxsync``.
     INTERNAL = "internal"
+    #: Requests of pages that have no WebSocket.
+    TUNNEL = "tunnel"
     #: Streamlit's own endpoints that aren't for the public.
     PRIVATE = "private"
     WEBSOCKET = "websocket"
@@ -23,6 +25,7 @@ class Route(enum.Enum):
 
 HEALTH_PATHS = {"/healthz": Route.HEALTH, "/readyz": Route.READY}
 INTERNAL_PREFIX = "/__fluxsync"
+TUNNEL_PREFIX = f"{INTERNAL_PREFIX}/tunnel"
 
 #: Streamlit answers these to anybody: figures about other users' sessions, a run of the
 #: script per request, and an agent's way in (Streamlit 1.67).
@@ -49,11 +52,21 @@ def route(path: str, api_mount: str) -> Route:
         return Route.STREAMLIT
     if path in HEALTH_PATHS:
         return HEALTH_PATHS[path]
+    if is_under(path, TUNNEL_PREFIX):
+        return Route.TUNNEL
     if is_under(path, INTERNAL_PREFIX):
         return Route.INTERNAL
     if any(is_under(path, prefix) for prefix in PRIVATE_PREFIXES):
         return Route.PRIVATE
     return Route.STREAMLIT
+
+
+def is_streamlits_own(path: str) -> bool:
+    """Whether Streamlit has an answer of its own for a path, other than its page.
+
+    :param path: Normalized path, root path removed.
+    """
+    return path.split("/", 2)[1] in STREAMLIT_SEGMENTS
 
 
 def reserved_segment(segment: str, api_mount: str) -> str | None:

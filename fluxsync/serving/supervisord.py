@@ -18,6 +18,9 @@ from ..process.supervisor import Supervisor
 from ..sansio.relayed import Context
 from ..telemetry import logs
 from ..telemetry.access import Exchange, log_nothing
+from ..tunnel import messages
+from ..tunnel.registry import Tunnels
+from ..tunnel.replies import Caller
 
 if t.TYPE_CHECKING:
     from ..process.wire import Message
@@ -35,6 +38,7 @@ class SupervisorRelay:
         #: Called when :attr:`full` has changed.
         self.on_full: t.Callable[[], None] = lambda: None
         self._relay = Relay(on_full=lambda: self.on_full())
+        self._tunnels = Tunnels(self._relay)
         self.close_all = self._relay.close_all
         self.counts = self._relay.counts
         self.stop = self._relay.stop
@@ -43,6 +47,10 @@ class SupervisorRelay:
     def transfers(self) -> int:
         """Number of uploads and downloads that go on."""
         return self._relay.transfers
+
+    def tunnels(self) -> dict[str, dict[str, int]]:
+        """Return the number of open tunnels by transport, and by why they're needed."""
+        return {"transports": self._tunnels.counts(), "reasons": self._tunnels.reasons()}
 
     @property
     def full(self) -> Full:
@@ -71,6 +79,8 @@ class SupervisorRelay:
         data, payload = message.data, message.payload
         kinds = [os.fstat(file).st_mode for file in message.files]
         is_socket = [stat.S_ISSOCK(kind) for kind in kinds]
+        if data["type"] == "tunnel":
+            return self._understand_tunnel(message, is_socket)
         if data["type"] == "download" and len(kinds) == 2 and stat.S_ISREG(kinds[1]):
             is_socket[1] = True  # or a file to send
         if is_socket != [True, True]:
@@ -80,8 +90,7 @@ class SupervisorRelay:
             early = payload[:split], payload[split:]
             return lambda: self._relay.add(session, *_sockets(message), *early)
         left = int(data["left"])
-        # Without it, nobody wants a line in the access log.
-        exchange = Exchange(**data["exchange"]) if data["exchange"] else None
+        exchange = _exchange(data)
         ended = exchange.ended if exchange else log_nothing
         if data["type"] == "upload":
             context = Context.from_json(data["context"])
@@ -97,6 +106,27 @@ class SupervisorRelay:
                 ended,
             )
         return lambda: self._relay.download(*_sockets(message), left, payload, ended)
+
+    def _understand_tunnel(self, message: Message, is_socket: list[bool]) -> t.Callable[[], None]:
+        data, tunnels = message.data, self._tunnels
+        verb = messages.decode(data["request"])
+        if is_socket != [True] * (2 if isinstance(verb, messages.Opened) else 1):
+            raise ValueError("a connection comes with a request, and Streamlit's with the first")
+        exchange = _exchange(data)
+        over = exchange.answered if exchange else log_nothing
+        request_id, takes_chunks = str(data["request_id"]), bool(data["takes_chunks"])
+
+        def take_over() -> None:
+            client, *others = (socket.socket(fileno=file) for file in message.files)
+            caller = Caller(client, request_id, takes_chunks, over)
+            self._relay.loop.call(lambda: verb.serve(tunnels, caller, message.payload, others))
+
+        return take_over
+
+
+def _exchange(data: t.Mapping[str, t.Any]) -> Exchange | None:
+    """Return what is to be logged at the end, if anybody wants a line in the access log."""
+    return Exchange(**data["exchange"]) if data["exchange"] else None
 
 
 def _sockets(message: Message) -> tuple[socket.socket, socket.socket]:

@@ -90,6 +90,15 @@ class UpstreamBody:
         self.close()
         raise StopIteration
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it has been given out."""
+        return self._body.complete and not self._early
+
+    def put_back(self, data: bytes) -> None:
+        """Have something be given out next: what has been, or what is to be in its place."""
+        self._early = data + self._early
+
     def stream(self, size: int = MAX_READ, decode_content: bool = False) -> t.Iterator[bytes]:
         """Return the pieces as they arrive, whatever their size; for :mod:`requests`."""
         return self

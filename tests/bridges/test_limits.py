@@ -9,7 +9,7 @@ from fluxsync.bridges.limits import Limits, look_again
 
 
 def test_limits_survive_json() -> None:
-    limits = Limits(ping_interval=1.5, max_message=7)
+    limits = Limits(ping_interval=1.5, max_message=7, tunnel_window=8, max_tunnel_age=9.5)
 
     assert Limits.from_json(json.loads(json.dumps(dataclasses.asdict(limits)))) == limits
 
@@ -20,18 +20,19 @@ def test_limits_of_another_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "files", "allowed"),
+    ("wanted", "files", "connections", "tunnels"),
     [
-        pytest.param(0, 1024, 448, id="what the files allow"),
-        pytest.param(100, 1024, 100, id="less is fine"),
-        pytest.param(1000, 1024, 448, id="more is not"),
-        pytest.param(0, 0, 1, id="never none"),
+        pytest.param(0, 1024, 448, 224, id="what the files allow"),
+        pytest.param(100, 1024, 100, 100, id="less is fine"),
+        pytest.param(300, 1024, 300, 224, id="tunnels have more files"),
+        pytest.param(1000, 1024, 448, 224, id="more is not"),
+        pytest.param(0, 0, 1, 1, id="never none"),
     ],
 )
-def test_limit_of_open_files(wanted: int, files: int, allowed: int) -> None:
-    limits = Limits(max_connections=wanted, max_message=7).within(files)
+def test_limit_of_open_files(wanted: int, files: int, connections: int, tunnels: int) -> None:
+    limits = Limits(max_connections=wanted, max_tunnels=wanted, max_message=7).within(files)
 
-    assert limits == Limits(max_connections=allowed, max_message=7)
+    assert limits == Limits(max_connections=connections, max_tunnels=tunnels, max_message=7)
 
 
 def test_limits_of_a_transfer() -> None:

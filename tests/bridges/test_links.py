@@ -90,7 +90,7 @@ def test_ping_before_a_frame_whose_header_is_incomplete(connect: Connect, relay:
     ends = connect()
     frame = frames.text("hello").encode()
     ends.streamlit.sock.sendall(frame[:1])
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     assert frames.read_frame(ends.browser) == PING
     assert frames.read_frame(ends.browser) == PING
     ends.streamlit.sock.sendall(frame[1:])
@@ -120,7 +120,7 @@ def test_browser_that_takes_nothing(connect: Connect, relay: Relay) -> None:
     ends = connect()
     with contextlib.suppress(OSError):  # the end
         ends.streamlit.sock.sendall(frames.binary(bytes(1 << 24)).encode()[:10])
-        send_until_it_blocks(ends.streamlit.sock, 1 << 24, relay._loop)
+        send_until_it_blocks(ends.streamlit.sock, 1 << 24, relay.loop)
 
     eventually(lambda: not relay.counts())
 
@@ -129,12 +129,12 @@ def test_what_is_seen_of_a_websocket(connect: Connect, relay: Relay) -> None:
     """As the decisions of sansio need it."""
     ends = connect()
     (link,) = relay._links
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     first = link._seen()
     assert first == (first.sent_at, first.sent_at, 0, 0, False, False, False)
 
     assert is_alive(ends)
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     messages = link._seen()
     assert messages[2:] == (8, 2, False, False, False)
     assert messages.moved_at >= messages.sent_at > first.sent_at
@@ -142,13 +142,13 @@ def test_what_is_seen_of_a_websocket(connect: Connect, relay: Relay) -> None:
     # Part of a message.
     ends.streamlit.sock.sendall(frames.binary(bytes(1 << 24)).encode()[:100])
     ends.browser.read(100)
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     part = link._seen()
     assert (part.busy, part.stuck) == (True, False)
     assert part.activity > messages.activity
 
-    send_until_it_blocks(ends.streamlit.sock, 1 << 23, relay._loop)
-    catch_up(relay._loop)
+    send_until_it_blocks(ends.streamlit.sock, 1 << 23, relay.loop)
+    catch_up(relay.loop)
     stuck = link._seen()
     assert (stuck.busy, stuck.stuck, stuck.unread) == (True, True, False)
     assert stuck.activity > part.activity
@@ -159,12 +159,12 @@ def test_browser_that_is_not_read(connect: Connect, relay: Relay) -> None:
     ends = connect()
     (link,) = relay._links
     ends.browser.sock.sendall(frames.binary(bytes(1 << 24)).encode(MASK)[:14])
-    sent = 14 + send_until_it_blocks(ends.browser.sock, 1 << 23, relay._loop)
-    catch_up(relay._loop)
+    sent = 14 + send_until_it_blocks(ends.browser.sock, 1 << 23, relay.loop)
+    catch_up(relay.loop)
     assert link._seen().unread
 
     ends.streamlit.read(sent)
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     assert not link._seen().unread
 
 
@@ -219,7 +219,7 @@ def test_message_that_is_too_large(
     assert frames.read_frame(ends.streamlit) == Frame(0x81, b"fits", masked=True)
     close = frames.read_frame(ends.streamlit)
     assert close == Frame(0x88, frames.close(1009, reason).payload, masked=True)
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     assert not is_readable(ends.streamlit.sock), "it may still answer"
     assert not is_readable(ends.browser.sock)
     ends.streamlit.sock.sendall(frames.text("before").encode() + frames.close(1009).encode())
@@ -257,7 +257,7 @@ def test_streamlit_without_an_answer_to_the_refusal(
         if speaks:
             ends.browser.sock.sendall(b"more")
             ends.streamlit.sock.sendall(frames.text("more").encode())
-        catch_up(relay._loop)
+        catch_up(relay.loop)
     assert close_of(ends.browser) is None
     ends.browser.sock.close()
     assert close_of(ends.streamlit) == (1009, "message over 10 bytes")
@@ -348,7 +348,7 @@ def test_illegal_frame_of_streamlit(
     for _ in range(3):
         ends.browser.sock.sendall(frames.text("more").encode(MASK))
         ends.streamlit.sock.sendall(frames.text("more").encode())
-        catch_up(relay._loop)
+        catch_up(relay.loop)
     assert close_of(ends.browser) is None
     assert is_alive(other)
     assert not is_readable(ends.streamlit.sock)
@@ -379,8 +379,8 @@ def test_goodbye_is_said_once(connect: Connect, relay: Relay, rounds: Rounds) ->
         relay.close_all(Close(1012), LONG)
         ends.browser.sock.sendall(frames.text("more").encode(MASK))
         ends.streamlit.sock.sendall(frames.text("more").encode())
-        catch_up(relay._loop)
-    rounds.check_idle(relay._loop)
+        catch_up(relay.loop)
+    rounds.check_idle(relay.loop)
     for stream in (ends.browser, ends.streamlit):
         while (frame := frames.read_frame(stream)) and frame.opcode == frames.TEXT:
             pass

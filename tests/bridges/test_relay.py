@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import socket
 import threading
 import typing as t
@@ -292,7 +293,7 @@ def test_other_limits_while_connections_are_open(connect: Connect, relay: Relay)
     connect(address="192.0.2.2").close()
     eventually(lambda: relay.counts() == {"r1": 3})
     relay.configure(Limits(max_connections=2))
-    wait_for(relay._loop)
+    wait_for(relay.loop)
     assert relay.full.total
     ends[0].close()
     eventually(lambda: relay.counts() == {"r1": 2})
@@ -303,6 +304,22 @@ def test_other_limits_while_connections_are_open(connect: Connect, relay: Relay)
     refused(connect(wait=False))
 
     assert relay.counts() == {"r1": 2}
+
+
+def test_room_that_others_need(connect: Connect, relay: Relay, full: list[Full]) -> None:
+    """It's counted when there's none, too, and is there again as they go."""
+    relay.configure(Limits(max_connections=2))
+    connect().close()
+    eventually(lambda: not relay.counts())
+    for change, total in ((1, False), (2, True), (-1, True), (-1, False), (-1, False)):
+        relay.loop.call(functools.partial(relay.reserve, change))
+        wait_for(relay.loop)
+        assert relay.full == Full(total=total)
+
+    assert full == [Full(total=True), Full()]
+    connect()
+    connect()
+    refused(connect(wait=False))
 
 
 def test_many_come_and_go_at_once(relay: Relay) -> None:

@@ -67,7 +67,7 @@ def test_frames_cut_anywhere(connect: Connect, relay: Relay, direction: str) -> 
     )
     for cut in range(1, len(sent)):
         sender.sock.sendall(sent[:cut])
-        catch_up(relay._loop)
+        catch_up(relay.loop)
         sender.sock.sendall(sent[cut:])
         assert receiver.read(len(sent)) == sent
 
@@ -81,7 +81,7 @@ def test_bytes_one_by_one(connect: Connect, relay: Relay, direction: str) -> Non
     for pieces in (head, close):
         for i in range(len(pieces)):
             sender.sock.sendall(pieces[i : i + 1])
-            catch_up(relay._loop)
+            catch_up(relay.loop)
         if pieces is head:
             sender.sock.sendall(bytes(1 << 16))
             receiver.read(len(head) + (1 << 16))
@@ -96,20 +96,20 @@ def test_slow_reader(connect: Connect, relay: Relay, rounds: Rounds, direction: 
     sender, receiver, mask = ends_of(slow, direction)
     head = frames.binary(bytes(1 << 24)).encode(mask)[: 14 if mask else 10]
     sender.sock.sendall(head)
-    sent = len(head) + send_until_it_blocks(sender.sock, 1 << 24, relay._loop)
-    catch_up(relay._loop)
+    sent = len(head) + send_until_it_blocks(sender.sock, 1 << 24, relay.loop)
+    catch_up(relay.loop)
 
     (link,) = (link for link in relay._links if link.session.replica == "slow")
     side = link.upstream if direction == "up" else link.client
     assert HIGH_WATER < len(side.out) <= HIGH_WATER + READ_SIZE
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
     other.browser.sock.sendall(frames.text("hello").encode(MASK))
     assert frames.read_frame(other.streamlit) == Frame(0x81, b"hello", masked=True)
 
     assert receiver.read(sent) == head + bytes(sent - len(head))
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     assert not side.out
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
 
 
 @both_directions
@@ -119,7 +119,7 @@ def test_end_behind_what_a_slow_reader_has_yet_to_take(
     sender, receiver, mask = ends_of(connect(tcp=True), direction)
     head = frames.binary(bytes(1 << 23)).encode(mask)[: 14 if mask else 10]
     sender.sock.sendall(head)
-    sent = len(head) + send_until_it_blocks(sender.sock, 1 << 23, relay._loop)
+    sent = len(head) + send_until_it_blocks(sender.sock, 1 << 23, relay.loop)
     sender.sock.close()
 
     assert len(receiver.read(sent)) == sent
@@ -131,7 +131,7 @@ def test_half_closed_by_the_browser(connect: Connect, relay: Relay, rounds: Roun
     ends = connect()
     ends.browser.sock.shutdown(socket.SHUT_WR)
     assert not ends.streamlit.fill()
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
     ends.streamlit.sock.sendall(frames.text("still there").encode())
     assert frames.read_frame(ends.browser) == frames.text("still there")
     ends.streamlit.sock.close()
@@ -147,7 +147,7 @@ def test_half_closed_by_streamlit(connect: Connect, relay: Relay, rounds: Rounds
     ends.streamlit.sock.shutdown(socket.SHUT_WR)
     assert close_of(ends.browser) == (1000, "")
     assert not ends.browser.fill()
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
     ends.browser.sock.sendall(frames.close(1000).encode(MASK))
     assert close_of(ends.streamlit) == (1000, "")
     ends.browser.sock.close()
@@ -160,7 +160,7 @@ def test_reset_by_the_browser(connect: Connect, relay: Relay, rounds: Rounds) ->
     reset(ends.browser.sock)
 
     assert not ends.streamlit.fill()
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
     ends.streamlit.sock.sendall(frames.text("to nobody").encode())
     ends.streamlit.sock.close()
     eventually(lambda: not relay.counts())
@@ -172,7 +172,7 @@ def test_reset_by_streamlit(connect: Connect, relay: Relay, rounds: Rounds) -> N
 
     assert close_of(ends.browser) == (SERVICE_RESTART, "")
     assert not ends.browser.fill()
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
     ends.browser.sock.sendall(frames.text("to nobody").encode(MASK))
     ends.browser.sock.close()
     eventually(lambda: not relay.counts())
@@ -182,11 +182,11 @@ def test_reset_while_the_other_side_is_slow(connect: Connect, relay: Relay, roun
     """Nothing is read then, so nothing but the write that fails would tell."""
     ends = connect(tcp=True)
     ends.streamlit.sock.sendall(frames.binary(bytes(1 << 24)).encode()[:10])
-    send_until_it_blocks(ends.streamlit.sock, 1 << 24, relay._loop)
+    send_until_it_blocks(ends.streamlit.sock, 1 << 24, relay.loop)
     reset(ends.browser.sock)
 
     eventually(lambda: not is_open(ends.streamlit))
-    rounds.check_idle(relay._loop)
+    rounds.check_idle(relay.loop)
 
 
 def is_open(stream: Stream) -> bool:
@@ -198,9 +198,9 @@ def test_last_words_of_a_side_that_takes_nothing_more(connect: Connect, relay: R
     ends = connect()
     ends.streamlit.sock.shutdown(socket.SHUT_RD)
     ends.browser.sock.sendall(frames.text("too late").encode(MASK))
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     ends.browser.sock.sendall(frames.text("too late").encode(MASK))
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     ends.streamlit.sock.sendall(frames.text("so").encode() + frames.close(1000, "bye").encode())
     ends.streamlit.sock.close()
 
@@ -231,7 +231,7 @@ def test_nothing_passes_behind_a_close_frame(
     sender.sock.sendall(frames.close(1000).encode(mask) + message)
     for _ in range(20):
         sender.sock.sendall(bytes(1 << 16))
-    catch_up(relay._loop)
+    catch_up(relay.loop)
     link = only_link(relay)
     assert not link.client.out
     assert not link.upstream.out

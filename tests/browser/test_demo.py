@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import random
-import re
-import signal
 import typing as t
-from dataclasses import dataclass
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.support.browser import TIMEOUT, Tab
+from tests.support.browser import Tab
+from tests.support.demo import (
+    Demo,
+    Site,
+    charts,
+    coloured_pixels,
+    count_up,
+    exchange_file,
+    expect_charts,
+    expect_heading,
+    expect_seconds,
+    open_page,
+    save_sighting,
+    saved_notes,
+)
 from tests.support.fronts import Prefix
 from tests.support.gateways import WORKER_CLASSES
 from tests.support.nginx import Nginx
-from tests.support.processes import PYTHON, ROOT, Server, free_port
+from tests.support.processes import ROOT
 from tests.support.tcp import CuttableProxy
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
-
-expect.set_options(timeout=TIMEOUT)
 
 PATH = "/tools/demo"
 #: Each worker class with the two ways that differ most, and the third one once.
@@ -34,36 +42,6 @@ SITES = [
     *((worker_class, prefix) for worker_class in WORKER_CLASSES for prefix in list(Prefix)[:2]),
     ("gthread", Prefix.FULL),
 ]
-
-
-class Demo(Server):
-    """``fluxsync demo`` with a data set of its own; ready when it is started."""
-
-    def __init__(self, worker_class: str, root: str) -> None:
-        self.port = free_port()
-        options = ("--port", str(self.port), "--worker-class", worker_class)
-        super().__init__(*PYTHON, "-m", "fluxsync", "demo", *options)
-        self.env["FLUXSYNC_DEMO_DATABASE"] = str(self.directory / "demo.sqlite3")
-        if root:
-            self.env["FLUXSYNC_ROOT_PATH"] = root
-
-    def start(self) -> None:
-        super().start()
-        self.wait_for_line(rf"Running on http://127\.0\.0\.1:{self.port}\b", timeout=60)
-
-    def stop(self, number: int = signal.SIGINT, timeout: float = 15.0) -> int:
-        return super().stop(number, timeout)
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a browser finds the demo."""
-
-    port: int
-    path: str
-
-    def url(self, page: str = "", port: int | None = None) -> str:
-        return f"http://127.0.0.1:{port or self.port}{self.path}{page}"
 
 
 class Sites:
@@ -77,14 +55,15 @@ class Sites:
     def demo(self, worker_class: str, root: str) -> Demo:
         key = (worker_class, root)
         if key not in self._demos:
-            self._demos[key] = demo = Demo(worker_class, root)
+            env = {"FLUXSYNC_ROOT_PATH": root} if root else {}
+            self._demos[key] = demo = Demo(worker_class, env=env)
             demo.shared = True
             self._stack.enter_context(demo)
         return self._demos[key]
 
     def site(self, worker_class: str, prefix: Prefix) -> Site:
         if prefix is Prefix.NONE:
-            return Site(self.demo(worker_class, "").port, "/")
+            return Site(self.demo(worker_class, "").port)
         key = (worker_class, prefix)
         if key not in self._fronts:
             self._fronts[key] = front = Nginx(self.demo(worker_class, PATH).port, prefix, PATH)
@@ -104,36 +83,9 @@ def site(request: pytest.FixtureRequest, sites: Sites) -> Site:
     return sites.site(*request.param)
 
 
-def open_page(page: Page, url: str, heading: str) -> None:
-    """Open a page by its address and wait until Streamlit has drawn it."""
-    page.goto(url)
-    expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
-    wait_until_run(page)
-
-
-def wait_until_run(page: Page) -> None:
-    """Wait until the script has run to its end."""
-    app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-    expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
-
-
-def coloured_pixels(chart: Locator) -> int:
-    """Return how much of a chart is neither white, grey nor black."""
-    image = Image.open(io.BytesIO(chart.screenshot(animations="disabled")))
-    saturation = image.convert("HSV").getchannel("S").histogram()
-    return sum(saturation[100:])
-
-
-def charts(page: Page) -> Locator:
-    return page.get_by_test_id(re.compile(r"st(ECharts|VegaLite)Chart"))
-
-
 def test_chart(site: Site, tab: Tab) -> None:
     open_page(tab.page, site.url(), "A year in Brightwater")
-    expect(charts(tab.page)).to_have_count(2)
-    for chart in charts(tab.page).all():
-        eventually(lambda: coloured_pixels(chart) > 1000, what="a chart with lines")  # noqa: B023
+    expect_charts(tab.page)
     links: list[str] = tab.page.locator("a[href*=api]").evaluate_all("all => all.map(a => a.href)")
     assert len(links) >= 3
     assert [link for link in links if not tab.page.request.get(link).ok] == []
@@ -154,54 +106,35 @@ def test_frontend_files_from_disk(sites: Sites, tab: Tab) -> None:
 
 def test_form(site: Site, tab: Tab) -> None:
     """What is saved comes back from the API, on the page and beside it."""
-    page = tab.page
     note = f"A unicycle, number {random.getrandbits(32)}"
-    open_page(page, site.url("form"), "Sightings")
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label("Note").fill(note)
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved. Thank you!")).to_be_visible()
-    expect(page.get_by_test_id("stText").filter(has_text=note)).to_be_visible()
-    sightings = page.request.get(site.url("api/sightings")).json()["sightings"]
-    assert note in [sighting["note"] for sighting in sightings]
+    open_page(tab.page, site.url("form"), "Sightings")
+    save_sighting(tab.page, note)
+    assert note in saved_notes(tab.page, site)
 
 
 def test_file_up_and_down(site: Site, tab: Tab) -> None:
-    page = tab.page
-    content = random.randbytes(5_000_000)
-    open_page(page, site.url("files"), "There and back again")
-    page.locator("input[type=file]").set_input_files(
-        {"name": "five.bin", "mimeType": "application/octet-stream", "buffer": content}
-    )
-    expect(page.get_by_text(hashlib.sha256(content).hexdigest())).to_be_visible()
-    with page.expect_download() as downloading:
-        page.get_by_role("button", name="Download the same bytes").click()
-    download = downloading.value
-    assert download.suggested_filename == "five.bin"
-    assert download.path().read_bytes() == content
-    download.delete()
+    open_page(tab.page, site.url("files"), "There and back again")
+    exchange_file(tab.page, "five.bin", random.randbytes(5_000_000))
     assert tab.problems == []
 
 
 def test_live_counter(site: Site, page: Page) -> None:
     """The page changes by itself."""
     open_page(page, site.url("live"), "Rush hour")
-    seconds = page.get_by_test_id("stMetric").filter(has_text="Seconds since")
-    for _ in range(2):
-        expect(seconds).not_to_have_text(seconds.inner_text())
+    expect_seconds(page, changes=2)
 
 
 def test_deep_link_reloaded(site: Site, tab: Tab) -> None:
     page = tab.page
     open_page(page, site.url("gateway"), "What the gateway did")
     page.reload()
-    expect(page.get_by_role("heading", name="What the gateway did", level=1)).to_be_visible()
+    expect_heading(page, "What the gateway did")
     assert page.url == site.url("gateway")
     page.get_by_role("link", name="Rush hour").click()
-    expect(page.get_by_role("heading", name="Rush hour", level=1)).to_be_visible()
+    expect_heading(page, "Rush hour")
     assert page.url == site.url("live")
     page.reload()
-    expect(page.get_by_role("heading", name="Rush hour", level=1)).to_be_visible()
+    expect_heading(page, "Rush hour")
 
 
 def test_connection_cut_and_recovered(site: Site, page: Page) -> None:
@@ -210,15 +143,13 @@ def test_connection_cut_and_recovered(site: Site, page: Page) -> None:
     with CuttableProxy(site.port) as network:
         open_page(page, site.url("live", network.port), "Rush hour")
         for count in range(1, 4):
-            page.get_by_role("button", name="Count up").click()
-            expect(page.get_by_text(f"Count: {count}", exact=True)).to_be_visible()
+            count_up(page, count)
         network.open = False
         network.cut()
         expect(app).not_to_have_attribute("data-test-connection-state", "CONNECTED")
         network.open = True
         expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
-        page.get_by_role("button", name="Count up").click()
-        expect(page.get_by_text("Count: 4", exact=True)).to_be_visible()
+        count_up(page, 4)
         page.goto("about:blank")
 
 

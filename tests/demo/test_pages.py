@@ -245,6 +245,53 @@ def test_findings() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param(
+            {"X-Fluxsync-Transport": "stream", "X-Fluxsync-Fallback": "websocket-refused"},
+            [
+                ("stream", "Messages come in one response that never ends, and go in requests"),
+                ("websocket-refused", "A WebSocket was refused"),
+            ],
+            id="one reason",
+        ),
+        pytest.param(
+            {
+                "X-Fluxsync-Transport": "short-poll",
+                "X-Fluxsync-Fallback": "websocket-silent+fog+serial",
+            },
+            [
+                ("short-poll", "Messages come and go in many requests, each answered at once"),
+                (
+                    "websocket-silent+fog+serial",
+                    "A WebSocket opened, but nothing came through it. "
+                    "Requests have to wait for each other",
+                ),
+            ],
+            id="several reasons",
+        ),
+        pytest.param(
+            {"X-Fluxsync-Transport": "pigeons", "X-Fluxsync-Fallback": "fog"},
+            [
+                ("pigeons", "How messages travel to your browser and back"),
+                ("fog", "What your browser found out when it tried others"),
+            ],
+            id="unknown",
+        ),
+        pytest.param({}, [("", "How messages travel to your browser and back")], id="neither"),
+    ],
+)
+def test_transport(headers: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    found = [
+        (value, words)
+        for name, value, words in findings(headers)
+        if name in {"Transport", "Why this one"}
+    ]
+
+    assert found == expected
+
+
 def test_credentials_are_not_presentable() -> None:
     headers = {
         "Upgrade": "websocket",

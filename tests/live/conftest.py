@@ -48,3 +48,14 @@ def live(shared_gateway: Gateway, shared_upstream: FakeStreamlit) -> Gateway:
 def seen(live: Gateway, shared_upstream: FakeStreamlit) -> FakeStreamlit:
     """What is behind :func:`live`."""
     return shared_upstream
+
+
+@pytest.fixture(scope="package")
+def once(shared_upstream: FakeStreamlit) -> t.Iterator[Gateway]:
+    """A gateway for what doesn't depend on the worker class; nothing may go wrong in it.
+
+    gunicorn logs the requests, too.
+    """
+    with Gateway(upstream=shared_upstream, args=("--access-logfile", "-")) as gateway:
+        yield gateway
+        assert "Traceback" not in gateway.output

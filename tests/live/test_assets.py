@@ -87,11 +87,9 @@ def test_every_file(app: Application) -> None:
 
 
 def test_streamlits_own_answers(app: Application) -> None:
-    """Pages, unknown names and other methods are Streamlit's."""
+    """Other files, unknown names and other methods are Streamlit's."""
     port = streamlit_port(app)
     for method, path in [
-        ("GET", "/"),
-        ("GET", "/index.html"),
         ("GET", "/manifest.json"),
         ("GET", "/favicon.png"),
         ("GET", "/static/js/unknown.js"),
@@ -121,7 +119,7 @@ def test_nothing_else_is_served(path: str, app: Application) -> None:
     assert answer.status in (200, 400, 404)
     assert "immutable" not in answer.get("Cache-Control")
     if answer.status == 200:
-        assert answer.body == app.get("/").body
+        assert answer.body == http.request(streamlit_port(app), "GET", "/").body
 
 
 @pytest.mark.parametrize(("accept", "coding"), [("gzip", "gzip"), ("gzip, deflate, br", "br")])

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.live.served import Application, Fluxsync
 from tests.support.processes import PYTHON, environment
+from tests.support.tunnel import Tunnel
 from tests.support.upstream import FakeStreamlit
 from tests.support.waiting import FACTOR, eventually
 
@@ -94,6 +95,13 @@ def test_status_and_shutdown(serve: StartServer) -> None:
     assert f"server {server.pid}, workers {status['workers'][0]}, " in table.stdout
     row = rf"^  r1 +RUNNING +{streamlit.pid} +{re.escape(replica['address'])} +\d+ +1 +0$"
     assert re.search(row, table.stdout, re.MULTILINE), table.stdout
+    assert "tunnels" not in table.stdout
+    with Tunnel(server.port) as page, Tunnel(server.port) as other:
+        assert page.open(transport="stream").status == 200
+        assert other.open(transport="short-poll", reason="").status == 200
+        table = call(server, "status")
+    expected = "  tunnels: 1 short-poll, 1 stream (setting 1, websocket-refused 1)\n"
+    assert expected in table.stdout
 
     shutdown = call(server, "shutdown")
     assert (shutdown.returncode, shutdown.stdout) == (0, "app:app has ended.\n")

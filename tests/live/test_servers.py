@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import frames, http, websocket
 from tests.support.processes import PYTHON, Server, free_port
+from tests.support.tunnel import TRANSPORTS, Answer, Tunnel
 from tests.support.upstream import FakeStreamlit
 from tests.support.waiting import eventually
 
@@ -76,6 +77,27 @@ def test_websockets_hold_no_thread(other: OtherServer) -> None:
         assert http.get(other.port, "/healthz").status == 200
         for number, socket in enumerate(opened):
             assert socket.echo(f"{number}") == f"{number}"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_tunnels(other: OtherServer, transport: str) -> None:
+    with Tunnel(other.port) as page:
+        assert page.open(transport=transport).json()["hold"] is True
+        for text in ("hello", "x" * 200_000):
+            assert page.echo(text) == text
+
+
+def test_waiting_pages_hold_no_thread(other: OtherServer) -> None:
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(Tunnel(other.port)) for _ in range(10)]
+        for page in opened:
+            assert page.open().status == 200
+        held = [stack.enter_context(page.hold()) for page in opened]
+        assert http.get(other.port, "/healthz").status == 200
+        for number, page in enumerate(opened):
+            page.send(frames.text(f"{number}"))
+            page.take(Answer(held[number].read_response("POST")))
+            assert page.receive() == frames.text(f"{number}")
 
 
 def test_early_frames_are_not_lost(other: OtherServer) -> None:

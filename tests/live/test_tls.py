@@ -19,6 +19,7 @@ from tests.support.frames import Frame
 from tests.support.gateways import WORKER_CLASSES, Gateway
 from tests.support.http import Response
 from tests.support.processes import Server
+from tests.support.tunnel import Answer, Tunnel
 from tests.support.upstream import FakeStreamlit
 
 pytestmark = pytest.mark.live_server
@@ -67,6 +68,13 @@ class TlsWebSocket(websockets.RawWebSocket):
     """``wss://``."""
 
     connection_class = TwoWayConnection
+
+
+class TlsTunnel(Tunnel):
+    """A page of ``https://``."""
+
+    connection_class = TlsConnection
+    scheme = "https"
 
 
 class TlsGateway(Gateway):
@@ -189,3 +197,19 @@ def test_the_clients_end(server: TlsGateway, seen: FakeStreamlit) -> None:
         websocket.echo("hello")
 
     assert seen.wait_for_websocket().ended.wait(10)
+
+
+def test_tunnels(server: TlsGateway) -> None:
+    """Nothing waits here, as it would hold a thread: pages poll."""
+    with TlsTunnel(server.port) as page:
+        probe = Answer(page.request("probe?key=0123456789abcdef"))
+        assert probe.state.words == ("no-hold",)
+        opened = page.open(transport="short-poll", reason="websocket-refused+no-hold")
+        assert opened.json()["hold"] is False
+        assert "; Secure" in opened.get("Set-Cookie")
+        for mode in ("stream", "long-poll"):
+            # What asks to wait is answered at once.
+            answer = page.exchange(wait=20, mode=mode)
+            assert (answer.status, answer.data, answer.response.complete) == (200, b"", True)
+        for text in ("hello", "x" * 200_000):
+            assert page.echo(text) == text

@@ -101,6 +101,26 @@ def test_handshake_reaches_streamlit(live: Gateway, seen: FakeStreamlit) -> None
     assert response.get("Sec-WebSocket-Protocol") == "streamlit"
 
 
+def test_greeting(live: Gateway, seen: FakeStreamlit) -> None:
+    """A page that asks gets it before all else; Streamlit doesn't see that it asked."""
+    seen.greeting = frames.binary(b"welcome").encode()
+    with live.websocket(path=f"{websockets.PATH}?fluxsync=greet") as websocket:
+        assert websocket.receive() == frames.text("fluxsync")
+        assert websocket.receive() == frames.binary(b"welcome")
+        assert websocket.echo("hello") == "hello"
+
+    assert seen.wait_for_websocket().request.target == websockets.PATH
+
+
+@pytest.mark.parametrize("query", ["", "?", "?fluxsync=greet&x=1", "?fluxsync=", "?FLUXSYNC=greet"])
+def test_no_greeting(live: Gateway, seen: FakeStreamlit, query: str) -> None:
+    """For those who don't ask, nothing changes."""
+    with live.websocket(path=websockets.PATH + query) as websocket:
+        assert websocket.echo("hello") == "hello"
+
+    assert seen.wait_for_websocket().request.target == websockets.PATH + query
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "bye"), (1009, "zu groß"), (4321, "own")]
 )

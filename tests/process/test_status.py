@@ -12,13 +12,14 @@ from fluxsync.sansio.supervision import Replica, State
 
 
 def test_nothing_is_known_yet() -> None:
-    assert status(None, 1, (), (), {}) == {
+    assert status(None, 1, (), (), {}, {}) == {
         "name": "",
         "directory": "",
         "url": "",
         "pid": os.getpid(),
         "anchor": 1,
         "workers": [],
+        "tunnels": {},
         "replicas": [],
     }
 
@@ -30,11 +31,13 @@ def test_status(monkeypatch: pytest.MonkeyPatch) -> None:
         Replica("r1", State.RUNNING, since=90.04, pid=7, host="127.0.0.1", port=8501, healthy=True),
         Replica("r2", State.FATAL, since=40, reason="exit code 1"),
     ]
-    found = status(spec, 1, (3, 2), replicas, {"r1": 5, "gone": 1})
+    tunnels = {"transports": {"stream": 2}, "reasons": {"websocket-refused": 2}}
+    found = status(spec, 1, (3, 2), replicas, {"r1": 5, "gone": 1}, tunnels)
 
     assert (found["name"], found["directory"]) == ("app:app", "/srv")
     assert found["url"] == "http://127.0.0.1:8000"
     assert found["workers"] == [2, 3]
+    assert found["tunnels"] == tunnels
     assert [(r["id"], r["state"], r["address"]) for r in found["replicas"]] == [
         ("r1", "RUNNING", "127.0.0.1:8501"),
         ("r2", "FATAL", ""),

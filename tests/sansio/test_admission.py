@@ -43,6 +43,23 @@ def test_no_limits() -> None:
     assert admission.full() == Full()
 
 
+def test_reserve() -> None:
+    """It counts when it's full, too, so that what is given back was taken."""
+    admission = Admission(2, 1)
+    admission.reserve(1)
+    admission.admit("192.0.2.1")
+    admission.reserve(2)
+    admission.leave("192.0.2.1")
+    assert admission.full() == Full(total=True)
+
+    admission.reserve(-2)
+    assert admission.admit("192.0.2.1") == ""
+    assert admission.full().total
+
+    admission.reserve(-1)
+    assert admission.full() == Full(clients=frozenset({"192.0.2.1"}))
+
+
 def test_total_is_told_first() -> None:
     admission = Admission(1, 1)
     admission.admit("192.0.2.1")

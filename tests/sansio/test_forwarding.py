@@ -250,6 +250,17 @@ def test_no_claim_of_a_stranger_is_forwarded(
     assert Trust((), ["x-my-user"]).forwarded(told, STRANGER) == [("Accept", "*/*")]
 
 
+@pytest.mark.parametrize("spell", SPELLINGS)
+def test_field_between_a_proxy_and_fluxsync(spell: t.Callable[[str], str]) -> None:
+    """Streamlit gets it from nobody, the API from the proxy only."""
+    trust = Trust(TRUSTED, (), ["x-csp-nonce"])
+    told = environ((spell("x-csp-nonce"), "abc"), ("Accept", "*/*"))
+
+    for client, lies in ((PROXY, []), (STRANGER, ["HTTP_X_CSP_NONCE"])):
+        assert trust.forwarded(told, client) == [("Accept", "*/*")]
+        assert trust.lies(told, client) == lies
+
+
 @pytest.mark.parametrize(
     ("client", "root", "expected"),
     [

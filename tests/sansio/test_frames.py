@@ -23,6 +23,8 @@ from fluxsync.sansio.frames import (
     apply_mask,
     close_frame,
     ping_frame,
+    pong_frame,
+    text_frame,
 )
 from tests.support import frames
 from tests.support.frames import Frame
@@ -416,6 +418,24 @@ def test_close_frame_with_the_longest_reason() -> None:
 @pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=len)
 def test_ping_frame(payload: bytes) -> None:
     assert ping_frame(payload) == Frame(0x89, payload).encode()
+
+
+@pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=len)
+def test_pong_frame(payload: bytes) -> None:
+    assert pong_frame(payload, MASK) == Frame(0x8A, payload).encode(MASK)
+
+
+@pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=len)
+def test_text_frame(payload: bytes) -> None:
+    assert text_frame(payload) == Frame(0x81, payload).encode()
+
+
+def test_what_is_left_of_a_frame() -> None:
+    tracker = FrameTracker(masked=True)
+    frame = frames.text("hello").encode(MASK)
+
+    left = [(tracker.feed(tracker.held + frame[i : i + 1]), tracker.left)[1] for i in range(11)]
+    assert left == [0, 0, 0, 0, 0, 5, 4, 3, 2, 1, 0]
 
 
 @given(st.binary(), MASKS)

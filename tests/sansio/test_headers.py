@@ -44,6 +44,14 @@ def test_keys_that_are_no_fields(key: str) -> None:
     assert _headers.wire_name(key) == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("X-CSP-Nonce", True), ("", True), ("X CSP", False), ("X:", False), ("\xe4", False)],
+)
+def test_is_name(text: str, expected: bool) -> None:
+    assert _headers.is_name(text) is expected
+
+
 def test_tokens() -> None:
     assert _headers.tokens(" Keep-Alive,, Upgrade ,") == ["keep-alive", "upgrade"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.sansio.routing import Route, reserved_segment, route
+from fluxsync.sansio.routing import Route, is_streamlits_own, reserved_segment, route
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,9 @@ from fluxsync.sansio.routing import Route, reserved_segment, route
         pytest.param("/healthz/x", Route.STREAMLIT, id="below health"),
         pytest.param("/__fluxsync", Route.INTERNAL, id="ours"),
         pytest.param("/__fluxsync/metrics", Route.INTERNAL, id="below ours"),
+        pytest.param("/__fluxsync/tunnel", Route.TUNNEL, id="tunnel"),
+        pytest.param("/__fluxsync/tunnel/open", Route.TUNNEL, id="a tunnel's request"),
+        pytest.param("/__fluxsync/tunnels", Route.INTERNAL, id="shared prefix with tunnel"),
         pytest.param("/_stcore/stream", Route.STREAMLIT, id="Streamlit's WebSocket"),
         pytest.param("/_stcore/health", Route.STREAMLIT, id="Streamlit's health"),
         pytest.param("/_stcore/metrics", Route.PRIVATE, id="figures about users"),
@@ -49,6 +52,24 @@ def test_deeper_mount() -> None:
 )
 def test_reserved_segment(segment: str, owner: str | None) -> None:
     assert reserved_segment(segment, "/api") == owner
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("/", False, id="page"),
+        pytest.param("/other", False, id="another page"),
+        pytest.param("/other/static/a.js", False, id="below a page"),
+        pytest.param("/staticfiles", False, id="shared prefix"),
+        pytest.param("//static", False, id="empty segment"),
+        pytest.param("/static", True, id="frontend"),
+        pytest.param("/component/name/index.html", True, id="component's page"),
+        pytest.param("/app/static/report.html", True, id="user's file"),
+        pytest.param("/_stcore/stream", True, id="endpoint"),
+    ],
+)
+def test_is_streamlits_own(path: str, expected: bool) -> None:
+    assert is_streamlits_own(path) is expected
 
 
 @given(

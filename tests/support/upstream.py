@@ -9,6 +9,7 @@ Threads and exact bytes, no framework. Paths it knows, everything else is echoed
 ``/chunked/N/C``       N chunks of C bytes
 ``/drip/N/MS``         N chunks ``0\\n``, ``1\\n``, ... with so many milliseconds in between
 ``/gated/N``           N server-sent events, each when the test calls ``upstream.gate.release()``
+``/gated-page/N``      the same behind the head of a page
 ``/close/N``           N bytes without a length, ended by the end of the connection
 ``/slow/SECONDS``      answers when the test sets ``upstream.release``, or after the time
 ``/status/NNN``        an answer with this status; 204 and 304 have no body
@@ -34,6 +35,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import itertools
 import json
 import queue
 import socket
@@ -411,6 +413,9 @@ class FakeStreamlit(Service):
             case "gated", 1:
                 events = self._gated(numbers[0])
                 send_chunks(stream, request, events, [("Content-Type", "text/event-stream")])
+            case "gated-page", 1:
+                parts = itertools.chain([b"<html><head></head>"], self._gated(numbers[0]))
+                send_chunks(stream, request, parts, [("Content-Type", "text/html")])
             case "close", 1:
                 send_head(stream, 200, [("Connection", "close")])
                 for piece in pattern(numbers[0]):

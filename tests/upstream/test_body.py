@@ -80,6 +80,39 @@ def test_remaining(upstream: Upstream) -> None:
     assert upstream.body(ChunkedBody()).remaining is None
 
 
+def test_is_complete(upstream: Upstream) -> None:
+    body = upstream.body(ChunkedBody(), b"2\r\nok\r\n")
+
+    assert not body.is_complete
+    next(body)
+    assert not body.is_complete
+    upstream.sock.sendall(b"0\r\n\r\n")
+    assert list(body) == []
+    assert body.is_complete
+
+
+def test_piece_that_is_put_back(upstream: Upstream) -> None:
+    """It counts, it comes first, and it goes along when the rest is left to somebody."""
+    body = upstream.body(LengthBody(4), b"ab")
+    body.put_back(next(body).upper() * 2)
+    assert (body.remaining, body.is_complete) == (6, False)
+    assert next(body) == b"ABAB"
+    upstream.sock.sendall(b"cd")
+    body.put_back(next(body) + b"!")
+    assert (body.remaining, body.is_complete) == (3, False)
+    left = body.detach()
+
+    assert (left.buffered, left.remaining) == (b"cd!", 0)
+
+
+def test_pieces_that_are_put_back_one_by_one(upstream: Upstream) -> None:
+    body = upstream.body(LengthBody(0))
+    body.put_back(b"b")
+    body.put_back(b"a")
+
+    assert list(body) == [b"ab"]
+
+
 @pytest.mark.parametrize(
     ("body", "early"),
     [

@@ -15,15 +15,33 @@ if t.TYPE_CHECKING:
 
 INTRODUCTION = """
 The gateway stands between your browser and Streamlit. This is what it told Streamlit about the
-WebSocket that brings you this page; further down are all the headers that arrived.
+connection that brings you this page; further down are all the headers that arrived.
 """
+
+TRANSPORTS = {
+    "websocket": "Messages come and go in a WebSocket",
+    "stream": "Messages come in one response that never ends, and go in requests",
+    "long-poll": "Messages come in answers to requests that wait for them, and go in requests",
+    "short-poll": "Messages come and go in many requests, each answered at once",
+}
+
+# Why it is not a better one: what the page found out, first about WebSockets.
+REASONS = {
+    "websocket-refused": "A WebSocket was refused",
+    "websocket-timeout": "A WebSocket did not open in time",
+    "websocket-silent": "A WebSocket opened, but nothing came through it",
+    "buffered": "Responses arrive only when they have ended",
+    "serial": "Requests have to wait for each other",
+    "no-hold": "This server cannot keep a response waiting",
+    "pinned": "A setting says so",
+}
 
 # Pages end in screenshots. Streamlit sends its XSRF token and session id as subprotocols.
 SECRET_HEADERS = frozenset({"authorization", "cookie", "sec-websocket-protocol"})
 
 
 def gateway(st: ModuleType, client: ApiClient) -> None:
-    """Show the headers of the page's WebSocket, and a call of the API for comparison."""
+    """Show the headers of the page's connection, and a call of the API for comparison."""
     st.title("What the gateway did")
     st.markdown(INTRODUCTION)
     headers = st.context.headers
@@ -47,7 +65,7 @@ def gateway(st: ModuleType, client: ApiClient) -> None:
         )
     )
 
-    st.subheader("All headers of the WebSocket")
+    st.subheader("All headers of the connection")
     st.caption("Cookies and other credentials arrived as well, but nobody else should read them.")
     st.markdown(table(("Header", "Value"), presentable(headers)))
 
@@ -59,11 +77,14 @@ def findings(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         headers.get("X-Request-Id", ""),
         "Finds this connection in the logs",
     )
+    transport = headers.get("X-Fluxsync-Transport", "")
     yield (
         "Transport",
-        headers.get("X-Fluxsync-Transport", ""),
-        "How messages travel to your browser and back",
+        transport,
+        TRANSPORTS.get(transport, "How messages travel to your browser and back"),
     )
+    if fallback := headers.get("X-Fluxsync-Fallback"):
+        yield ("Why this one", fallback, reasons(fallback))
     yield (
         "Replica",
         headers.get("X-Fluxsync-Replica", ""),
@@ -75,6 +96,12 @@ def findings(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         "Whoever connected; what proxies say counts only if they are trusted",
     )
     yield ("Public address", public_address(headers), "What the browser shows in its address bar")
+
+
+def reasons(fallback: str) -> str:
+    """Say in words why no better transport is used, as far as there are words."""
+    known = [REASONS[name] for name in fallback.split("+") if name in REASONS]
+    return ". ".join(known) or "What your browser found out when it tried others"
 
 
 def public_address(headers: Mapping[str, str]) -> str:

@@ -13,9 +13,9 @@ SECONDS_SHOWN = 60
 BICYCLES_PER_SECOND = 1.5
 
 INTRODUCTION = """
-The chart runs again every second, on the server, and comes to you through a WebSocket. The button
-counts in `st.session_state`, which lives as long as your session: cut the connection for a moment
-or restart a worker of the gateway, and the count goes on.
+The chart runs again every second, on the server, which sends it to you. The button counts in
+`st.session_state`, which lives as long as your session: cut the connection for a moment or restart
+a worker of the gateway, and the count goes on.
 """
 
 

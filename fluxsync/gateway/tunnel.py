@@ -1,0 +1,299 @@
+"""The requests of tunnels: WebSockets for pages that can't have one (see docs/tunnel.rst).
+
+The tunnels are in the supervisor, so that any worker can take any request. What is answered at
+once is answered here, with what the supervisor says. What has to wait is handed over with the
+page's connection, and holds no thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import secrets
+import socket
+import typing as t
+
+from ..bridges import sockets
+from ..bridges.links import Session
+from ..bridges.relay import RETRY_AFTER
+from ..exceptions import BridgeError, SupervisorError
+from ..sansio import exchanges, http1, records
+from ..sansio import headers as _headers
+from ..sansio.routing import TUNNEL_PREFIX
+from ..tunnel import messages
+from ..tunnel.registry import Claim
+from ..upstream.adapter import BodyAborted
+from ..upstream.websocket import Refused
+from .errors import TITLES, Failure
+from .opening import FALLBACK_HEADER, TRANSPORT_HEADER
+from .streamlit import RequestBody, TooLarge
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..config import FluxSyncSettings
+    from ..process.client import SupervisorClient
+    from ..typing import Headers, StartResponse
+    from .opening import Opener
+    from .request import Request
+
+#: How long, in seconds, the supervisor may take for what it does at once.
+_PATIENCE = 10.0
+#: Most bytes of an opening.
+_MAX_OPENING = 64 * 1024
+#: Where Streamlit has its WebSocket.
+_STREAM = "/_stcore/stream"
+#: What browsers send with a request of a script, and not with a WebSocket's handshake.
+_NOT_OF_HANDSHAKES = frozenset(
+    ("accept", "content-length", "content-type", "host", "priority", "referer")
+)
+_NOT_OF_HANDSHAKES_PREFIXES = ("sec-ch-", "sec-fetch-", "sec-websocket-")
+
+
+class TunnelProxy:
+    """Answers the requests of tunnels.
+
+    Thread-safe.
+    """
+
+    def __init__(
+        self, settings: FluxSyncSettings, supervisor: SupervisorClient, opener: Opener
+    ) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._opener = opener
+        self._log = settings.enable_gateway_access_log
+        self._verbs = {
+            "probe": self._probe,
+            "open": self._open,
+            "exchange": self._exchange,
+            "close": self._close,
+        }
+
+    def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request.
+
+        :raise Failure: It's malformed, or not allowed, or can't be answered.
+        """
+        verb = self._verbs.get(request.path[len(TUNNEL_PREFIX) + 1 :])
+        if verb is None:
+            raise Failure(404, "a tunnel knows probe, open, exchange and close")
+        if request.method != "POST":
+            raise Failure(405, "a tunnel's requests are POST", [("Allow", "POST")])
+        if not exchanges.is_id(request.header(exchanges.FIELD)) and not self._is_new(request):
+            raise Failure(403, f"the field {exchanges.FIELD} is missing, or isn't a tunnel's id")
+        self._opener.check_origin(request)
+        try:
+            return verb(request, start_response)
+        except ValueError as e:
+            raise Failure(400, str(e)) from e
+        except TooLarge as e:
+            raise Failure(413, "the request's body is larger than the tunnel's pieces") from e
+        except BodyAborted as e:
+            raise Failure(400, "the request's body broke off") from e
+        except SupervisorError as e:
+            raise Failure(503, str(e), [("Retry-After", "1")]) from e
+
+    def _probe(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        key, is_ack = exchanges.parse_key(request.target.query or "")
+        client = None if is_ack else _client(request)
+        if client is None and not is_ack:
+            state = records.encode_state(records.State(), "no-hold")
+            return _answer(exchanges.Reply(200, state), start_response)
+        verb = messages.Probing(key, is_ack)
+        if client is not None:
+            return self._leave(request, verb, client, start_response)
+        return _answer(self._ask(request, verb), start_response)
+
+    def _open(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        opening = exchanges.parse_opening(self._body(request, _MAX_OPENING))
+        row = self._opener.choose(request)
+        full = self._supervisor.full.reason(request.client.address)
+        if full:
+            raise Failure(503, full, [("Retry-After", str(RETRY_AFTER))])
+        opened = self._opener.open(request, row, _STREAM, _fields(request, opening))
+        if isinstance(opened, Refused):
+            return _answer(_refusal(opened), start_response)
+        with opened.socket:
+            cookie = _cookie(request)
+            claim = Claim(secrets.token_urlsafe(24), cookie or secrets.token_urlsafe(18))
+            session = Session(
+                id=request.request_id,
+                replica=row.id,
+                client=request.client.address,
+                path=_STREAM,
+                extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
+            )
+            verb = messages.Opened(claim, opening, session, is_new=not cookie)
+            reply = self._ask(request, verb, opened.early, opened.socket)
+        if reply.status != 200:  # there are too many
+            return _answer(reply, start_response, [("Retry-After", str(RETRY_AFTER))])
+        described = {
+            "id": claim.id,
+            "protocol": _headers.get(opened.answer.headers, "sec-websocket-protocol"),
+            "hold": _client(request) is not None,
+            "wait": self._settings.gateway_tunnel_wait_s,
+            "piece": exchanges.PIECE,
+        }
+        reply = exchanges.Reply(200, json.dumps(described).encode(), "application/json")
+        extra = [] if cookie else [("Set-Cookie", _set_cookie(request, claim.browser))]
+        return _answer(reply, start_response, extra)
+
+    def _exchange(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        query = request.target.query or ""
+        ask = exchanges.parse_ask(query, self._settings.gateway_tunnel_wait_s)
+        data = self._body(request, exchanges.PIECE)
+        waits = bool(ask.wait and ask.limit) and ask.mode != exchanges.SHORT_POLL
+        if waits and data:
+            raise ValueError("a request that waits has no body")
+        client = _client(request) if waits else None
+        if client is None:
+            # Nobody else could take its thread's place.
+            verb = messages.Exchanging(_claim(request), ask._replace(wait=0.0))
+            return _answer(self._ask(request, verb, data), start_response)
+        waiting = messages.Exchanging(_claim(request), ask)
+        return self._leave(request, waiting, client, start_response)
+
+    def _close(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        return _answer(self._ask(request, messages.Closing(_claim(request))), start_response)
+
+    def _is_new(self, request: Request) -> bool:
+        """Whether this is a request that comes before there's an id."""
+        is_first = request.path.endswith(("/probe", "/open"))
+        return is_first and request.header(exchanges.FIELD) == exchanges.NEW
+
+    def _body(self, request: Request, limit: int) -> bytes:
+        try:
+            body = RequestBody(request, limit)
+        except Failure as e:
+            if e.status == 413:  # it names a setting, which isn't the one here
+                raise TooLarge from e
+            raise
+        return b"".join(body) if body.framing.has_body else b""
+
+    def _ask(
+        self,
+        request: Request,
+        verb: messages.Verb,
+        data: bytes = b"",
+        upstream: socket.socket | None = None,
+    ) -> exchanges.Reply:
+        """Have the supervisor answer on a socket pair in place of the client's connection.
+
+        That connection stays with the server, which may keep it for the next request.
+        """
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                files = [theirs, upstream] if upstream is not None else [theirs]
+                self._hand_over(request, verb, data, files, described=None)
+            ours.settimeout(_PATIENCE)
+            parts = []
+            try:
+                while part := ours.recv(64 * 1024):
+                    parts.append(part)
+            except OSError as e:
+                raise Failure(504, f"the supervisor does not answer: {e}") from e
+        head, _, body = b"".join(parts).partition(b"\r\n\r\n")
+        if not head:
+            raise SupervisorError("the supervisor has just gone")
+        parsed = http1.parse_head(head)
+        return exchanges.Reply(parsed.status, body, parsed.named["content-type"])
+
+    def _leave(
+        self,
+        request: Request,
+        verb: messages.Verb,
+        client: socket.socket,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """Have the supervisor answer on the client's connection, when it's time."""
+        exchange = request.exchange
+        described = dataclasses.asdict(exchange) if self._log else None
+        self._hand_over(request, verb, b"", [client], described)
+        exchange.is_handed_over = True
+        sockets.bury(client)
+        # For the server's log; its connection is dead.
+        start_response("202 Accepted", [("Content-Length", "0")])
+        return [b""]
+
+    def _hand_over(
+        self,
+        request: Request,
+        verb: messages.Verb,
+        data: bytes,
+        files: list[socket.socket],
+        described: dict[str, t.Any] | None,
+    ) -> None:
+        message = {
+            "type": "tunnel",
+            "request": messages.encode(verb),
+            "request_id": request.request_id,
+            "takes_chunks": request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1",
+            "exchange": described,
+        }
+        self._supervisor.hand_over(message, data, [file.fileno() for file in files])
+
+
+def _client(request: Request) -> socket.socket | None:
+    """Return the client's connection if another process can be given it."""
+    try:
+        sock = sockets.find_socket(request.environ)
+    except BridgeError:
+        return None
+    return sock if sockets.can_leave(sock) else None
+
+
+def _claim(request: Request) -> Claim:
+    return Claim(request.header(exchanges.FIELD), _cookie(request))
+
+
+def _cookie(request: Request) -> str:
+    value = _headers.cookie_value(request.header("cookie"), exchanges.COOKIE)
+    return value if exchanges.is_id(value) else ""
+
+
+def _set_cookie(request: Request, value: str) -> str:
+    secure = "; Secure" if request.client.scheme == "https" else ""
+    path = request.root or "/"
+    return f"{exchanges.COOKIE}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _fields(request: Request, opening: exchanges.Opening) -> Headers:
+    """Return the handshake that the page's browser would have sent."""
+    fields = [
+        (name, value)
+        for name, value in request.forwarded_headers()
+        if name.lower() not in _NOT_OF_HANDSHAKES
+        and not name.lower().startswith(_NOT_OF_HANDSHAKES_PREFIXES)
+    ]
+    fields.append(("Sec-WebSocket-Version", "13"))
+    fields.append(("Sec-WebSocket-Key", base64.b64encode(os.urandom(16)).decode()))
+    if opening.protocols:
+        fields.append(("Sec-WebSocket-Protocol", ", ".join(opening.protocols)))
+    fields.append((TRANSPORT_HEADER, opening.transport))
+    if opening.reason:
+        fields.append((FALLBACK_HEADER, opening.reason))
+    return fields
+
+
+def _refusal(refused: Refused) -> exchanges.Reply:
+    """Return Streamlit's refusal of a handshake in the form that pages get."""
+    status = refused.answer.status if refused.answer.status in TITLES else 502
+    return exchanges.problem(status, f"Streamlit answers {refused.answer.status}")
+
+
+def _answer(
+    reply: exchanges.Reply, start_response: StartResponse, extra: Headers | None = None
+) -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", reply.content_type),
+        ("Content-Length", str(len(reply.body))),
+        *exchanges.HEADERS,
+        *(extra or []),
+    ]
+    title = TITLES.get(reply.status, "OK")
+    start_response(f"{reply.status} {title}", headers)
+    return [reply.body]

@@ -1,0 +1,1 @@
+"""WebSockets carried over plain HTTP requests, for where there are none."""
