@@ -39,15 +39,19 @@ SCRIPT = f"""\
 import streamlit as st
 
 st.title("Benchmark")
-st.button("Press")
+st.session_state.presses = st.session_state.get("presses", 0) + st.button("Press")
+st.text(f"Pressed {{st.session_state.presses}} times")
 st.write("{SHOWN}")
 """
 
 
-def fluxsync(key: str, upstream: str = "", args: t.Iterable[str] = ()) -> Contender:
+def fluxsync(
+    key: str, upstream: str = "", args: t.Iterable[str] = (), transport: str = ""
+) -> Contender:
     """Return fluxsync under gunicorn.
 
     :param upstream: URL of what's behind it; if empty, it runs Streamlit with the page.
+    :param transport: How pages have to reach Streamlit; if empty, they find out.
     :raise Unavailable: There's no gevent.
     """
     if key == "gevent" and importlib.util.find_spec("gevent") is None:
@@ -64,6 +68,8 @@ def fluxsync(key: str, upstream: str = "", args: t.Iterable[str] = ()) -> Conten
         env["FLUXSYNC_STREAMLIT_UPSTREAM"] = upstream
     else:
         env["FLUXSYNC_STREAMLIT_SCRIPT"] = "page.py"
+    if transport:
+        env["FLUXSYNC_GATEWAY_TRANSPORT"] = transport
     command = (sys.executable, "-m", "gunicorn", "fluxsync.wsgi", "--bind", f"127.0.0.1:{port}")
     return Contender(
         key,

@@ -63,6 +63,16 @@ class Field:
         """
         return self._start(key, "page", functools.partial(self.make_page, key))
 
+    def pinned(self, key: str, transport: str) -> Contender:
+        """Return fluxsync in front of a Streamlit that's the same for all transports, started.
+
+        :raise Unavailable: It can't take part.
+        :raise LoadError: It doesn't start.
+        """
+        behind = self.page("streamlit").url
+        make = functools.partial(contenders.fluxsync, key, behind, transport=transport)
+        return self._start(key, transport, make)
+
     def make_page(self, key: str) -> Contender:
         """Return another one like that, to be started by the caller."""
         if key == "streamlit":

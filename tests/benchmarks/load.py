@@ -42,6 +42,14 @@ def get(port: int, path: str, headers: t.Mapping[str, str] | None = None) -> byt
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+class Pollable(t.Protocol):
+    """What a selector can wait for."""
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
 class Client(t.Protocol):
     """One connection of a :class:`Loop`.
 
@@ -49,9 +57,12 @@ class Client(t.Protocol):
     :ivar interval: Seconds from one request to the next; 0 for as soon as it's answered.
     """
 
-    sock: socket.socket
     latencies: list[float]
     interval: float
+
+    @property
+    def sock(self) -> Pollable:
+        """What is readable when something has come."""
 
     def send(self) -> None:
         """Send a request; called when the last one is answered."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import typing as t
 
 import pytest
 
 from tests.benchmarks.load import HttpClient, LoadError
+from tests.benchmarks.tunnel import Connection
 from tests.benchmarks.websocket import Frames
 from tests.support.frames import BINARY, PING, PONG, Frame, close
 
@@ -100,3 +102,46 @@ def test_closed_websocket() -> None:
         theirs.sendall(close(1001).encode())
         with pytest.raises(LoadError):
             Frames(ours).read()
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="the load of tunnels needs epoll")
+def test_connection_made_again() -> None:
+    """A request that meets the end of a kept connection is sent on another one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, select.epoll() as epoll:
+        listener.settimeout(10)
+        connection = Connection(listener.getsockname()[1], epoll)
+        connection.send(b"first")
+        server, _ = listener.accept()
+        with server:
+            assert server.recv(100) == b"first"
+            for piece in (ANSWERS["length"][:-1], ANSWERS["length"][-1:]):
+                server.sendall(piece)
+                assert epoll.poll(10)
+                body = connection.receive()
+            assert body == b"hello"
+        connection.send(b"second")
+        assert epoll.poll(10)
+        assert connection.receive() is None
+        server, _ = listener.accept()
+        with server:
+            assert server.recv(100) == b"second"
+            server.sendall(ANSWERS["length"].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert epoll.poll(10)
+            assert connection.receive() == b"hello"
+            assert server.recv(100) == b""
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="the load of tunnels needs epoll")
+def test_connection_cut() -> None:
+    """Half an answer is none."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, select.epoll() as epoll:
+        connection = Connection(listener.getsockname()[1], epoll)
+        connection.send(b"")
+        server, _ = listener.accept()
+        with server:
+            server.sendall(ANSWERS["length"][:-1])
+            assert epoll.poll(10)
+            assert connection.receive() is None
+        assert epoll.poll(10)
+        with pytest.raises(LoadError, match="closed within"):
+            connection.receive()

@@ -19,6 +19,8 @@ class CuttableProxy(Service):
         self.open = True
         #: Number of connections so far, refused ones included.
         self.accepted = 0
+        #: Number of bytes so far, in both directions.
+        self.passed = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
@@ -91,6 +93,8 @@ class CuttableProxy(Service):
     def _copy(self, source: socket.socket, sink: socket.socket, left: threading.Semaphore) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                with self._lock:
+                    self.passed += len(data)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         last = not left.acquire(blocking=False)
