@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.support import frames
 from tests.support.frames import Frame
@@ -39,10 +39,12 @@ ENCODE = """([opcode, size]) => {
 LONG = bytes(range(256)) * 256
 
 
-@pytest.fixture
-def decoding(page: Page) -> Page:
-    load_classes(page, "FrameDecoder, encodeFrames, encodeClose", "frames.js")
-    return page
+@pytest.fixture(scope="module")
+def decoding(browser: Browser) -> t.Iterator[Page]:
+    """One page for all tests: the classes share nothing."""
+    with browser.new_page() as page:
+        load_classes(page, "FrameDecoder, encodeFrames, encodeClose", "frames.js")
+        yield page
 
 
 def decode(page: Page, data: bytes, size: int) -> t.Any:

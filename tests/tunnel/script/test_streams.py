@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from fluxsync.sansio import records
 
@@ -34,10 +34,12 @@ DECODE = """([hex, size]) => {
 }"""
 
 
-@pytest.fixture
-def streams(page: Page) -> Page:
-    load_classes(page, "Outgoing, Incoming, RecordDecoder, Lost", "frames.js", "streams.js")
-    return page
+@pytest.fixture(scope="module")
+def streams(browser: Browser) -> t.Iterator[Page]:
+    """One page for all tests: the classes share nothing."""
+    with browser.new_page() as page:
+        load_classes(page, "Outgoing, Incoming, RecordDecoder, Lost", "frames.js", "streams.js")
+        yield page
 
 
 def decode(page: Page, data: bytes, size: int = 1000) -> t.Any:
