@@ -13,7 +13,15 @@ import threading
 import typing as t
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from tests.support.leaks import Service
 from tests.support.processes import ROOT, environment
@@ -65,18 +73,28 @@ def launch() -> t.Iterator[Browser]:
             browser.close()
 
 
-class Tab:
-    """A page in a context (cookies, storage) of its own, with what went wrong in it."""
+def new_context(browser: Browser) -> BrowserContext:
+    """Return a context (cookies, storage) for tabs."""
+    context = browser.new_context(
+        viewport={"width": 1000, "height": 650}, accept_downloads=True, locale="en-GB"
+    )
+    context.set_default_timeout(TIMEOUT)
+    context.set_default_navigation_timeout(TIMEOUT)
+    return context
 
-    def __init__(self, browser: Browser, name: str) -> None:
+
+class Tab:
+    """A page, with what went wrong in it.
+
+    :param context: Cookies and storage that it shares with other tabs; its own if ``None``.
+    """
+
+    def __init__(self, browser: Browser, name: str, context: BrowserContext | None = None) -> None:
         self.name = name
+        self._is_alone = context is None
         #: Uncaught exceptions, console errors, responses from 400 on, requests to other hosts.
         self.problems: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": 1000, "height": 650}, accept_downloads=True, locale="en-GB"
-        )
-        self.context.set_default_timeout(TIMEOUT)
-        self.context.set_default_navigation_timeout(TIMEOUT)
+        self.context = context or new_context(browser)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self._add(f"exception: {error}"))
         self.page.on("console", self._on_console)
@@ -110,4 +128,7 @@ class Tab:
         return path
 
     def close(self) -> None:
-        self.context.close()
+        if self._is_alone:
+            self.context.close()
+        else:
+            self.page.close()

@@ -39,6 +39,14 @@ class Demo(Server):
     def start(self) -> None:
         super().start()
         self.wait_for_line(rf"Running on http://127\.0\.0\.1:{self.port}\b", timeout=60)
+        # The supervisor says so as it tells the worker, which may be busy.
+        eventually(self._is_ready, 60, lambda: self.output)
+
+    def _is_ready(self) -> bool:
+        assert self.popen.poll() is None, self.output
+        with contextlib.suppress(ConnectionError):
+            return http.get(self.port, "/readyz").status == 200
+        return False
 
     def stop(self, number: int = signal.SIGINT, timeout: float = 15.0) -> int:
         return super().stop(number, timeout)
@@ -58,12 +66,6 @@ class WaitressDemo(Demo):
     def start(self) -> None:
         Server.start(self)
         eventually(self._is_ready, 60, lambda: self.output)
-
-    def _is_ready(self) -> bool:
-        assert self.popen.poll() is None, self.output
-        with contextlib.suppress(ConnectionError):
-            return http.get(self.port, "/readyz").status == 200
-        return False
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from fluxsync.gateway.script import build
 from fluxsync.tunnel import script
-from tests.browser.conftest import browser, page, pytest_runtest_makereport, tab
+from tests.browser.conftest import FAILED, browser, pytest_runtest_makereport
 from tests.conftest import Shared
-from tests.support.browser import Tab
+from tests.support.browser import Tab, new_context
 from tests.support.gateways import MOUNTS, Gateway
 
-__all__ = ["browser", "page", "pytest_runtest_makereport", "tab"]
+__all__ = ["browser", "pytest_runtest_makereport"]
 
 SOURCES = importlib.resources.files(script)
 NETWORK = Path(__file__).with_name("network.js").read_text("utf-8")
@@ -76,6 +76,28 @@ class ScriptPage:
     def uncaught(self) -> list[str]:
         """Exceptions and rejections that nobody caught."""
         return [problem for problem in self.tab.problems if problem.startswith("exception")]
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> t.Iterator[BrowserContext]:
+    """Cookies that the tabs of a module share, as a new context takes long."""
+    with new_context(browser) as context:
+        yield context
+
+
+@pytest.fixture
+def tab(
+    browser: Browser, context: BrowserContext, request: pytest.FixtureRequest
+) -> t.Iterator[Tab]:
+    """A tab; one in a context of its own where a test says ``own_context``."""
+    is_alone = request.node.get_closest_marker("own_context") is not None
+    tab = Tab(browser, request.node.name, None if is_alone else context)
+    yield tab
+    try:
+        if request.node.stash.get(FAILED, False):
+            tab.save()
+    finally:
+        tab.close()
 
 
 @pytest.fixture

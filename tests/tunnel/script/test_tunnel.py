@@ -208,6 +208,7 @@ def test_tunnel_that_is_gone(script_page: ScriptPage, transport: str) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.own_context
 def test_nothing_answers_any_more(script_page: ScriptPage, transport: str) -> None:
     script_page.tab.page.clock.install()
     script_page.start(transport)
@@ -292,6 +293,7 @@ def test_page_goes_away(script_page: ScriptPage, shared: Shared) -> None:
     eventually(lambda: upstream.close_code == 1001, 10, lambda: "Streamlit to be told")
 
 
+@pytest.mark.own_context
 def test_idle_short_polls_get_rare(script_page: ScriptPage) -> None:
     script_page.tab.page.clock.install()
     script_page.start("short-poll")
