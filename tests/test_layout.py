@@ -26,6 +26,7 @@ ELSEWHERE = {
     "exceptions.py": "wherever they're raised",
     "gateway/application.py": "tests/live: needs a server",
     "gateway/delivery.py": "tests/live/test_slow_clients.py: needs a server",
+    "gateway/entrusting.py": "tests/live/test_tunnel*.py",
     "gateway/handover.py": "tests/live/test_slow_clients.py, test_websockets.py",
     "gateway/kept.py": "tests/live/test_kept_assets.py",
     "gateway/variants.py": "tests/gateway/test_assets.py",

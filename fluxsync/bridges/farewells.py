@@ -71,6 +71,7 @@ class Farewell:
     def _write(self) -> None:
         while self._last:
             self._last = self._last[self._client.send(self._last) :]
+            self._deadline = self._loop.now + _STALL
         # An empty part of a large answer keeps all of it, as long as the agenda keeps this.
         self._last = memoryview(b"")
         self._client.shutdown(socket.SHUT_WR)

@@ -132,10 +132,13 @@ class Link:
             # WSGI server had until then.
             side.sock.setblocking(False)
         self.client.ask_whether_alive()
-        self.client.send(answer)
+        # Both in one piece, wherever that matters.
+        self.client.out += answer
         for side, data in ((self.upstream, to_client), (self.client, to_upstream)):
             if data:
                 side.take(data)
+        if self.client.out:
+            self.client.flush()
         self.settle()
 
     def end_of(self, side: Side) -> None:

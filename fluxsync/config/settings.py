@@ -156,7 +156,7 @@ class FluxSyncSettings(pydantic.BaseModel):
     gateway_csp_nonce_header: Header = Field(
         "", description="Field in which a trusted proxy passes its policy's nonce on."
     )
-    gateway_tunnel_wait_s: t.Annotated[float, Field(gt=0, le=55)] = Field(
+    gateway_tunnel_wait_s: t.Annotated[float, Field(ge=1, le=55)] = Field(
         20.0, description="Longest wait of a long poll."
     )
     gateway_tunnel_timeout_s: t.Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(

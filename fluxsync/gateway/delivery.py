@@ -16,6 +16,7 @@ import time
 import typing as t
 
 from ..bridges.sockets import can_leave
+from ..sansio.routing import Route
 from ..upstream.body import UpstreamBody
 from .files import FileBody
 from .kept import PassingBody
@@ -70,6 +71,8 @@ def deliver(body: Iterable[bytes], request: Request, hand_over: HandOver) -> Ite
         if part is None or client is None or request.method == "HEAD":
             return body
         return FileDelivery(hand_over, request, client, body.file, *part)
+    if request.route is Route.TUNNEL and isinstance(body, list):
+        return _deliver_bytes(b"".join(body), request, hand_over)
     if not isinstance(body, (UpstreamBody, PassingBody)) or request.method == "HEAD":
         return body
     left = body.remaining
@@ -77,6 +80,11 @@ def deliver(body: Iterable[bytes], request: Request, hand_over: HandOver) -> Ite
     if client is None or left is None:
         return body
     return ResponseDelivery(hand_over, request, client, body, left)
+
+
+def _deliver_bytes(data: bytes, request: Request, hand_over: HandOver) -> Iterable[bytes]:
+    client = client_socket(request.environ) if len(data) > SMALL else None
+    return [data] if client is None else BytesDelivery(hand_over, request, client, data)
 
 
 class ApiFile:
@@ -139,6 +147,19 @@ class _Delivery:
     def _sent(self, count: int) -> None:
         self._left -= count
         self._request.exchange.bytes += count
+
+    def _write(self, data: memoryview) -> memoryview:
+        """Write to the client, and return what it doesn't take."""
+        while data:
+            try:
+                count = self._client.send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if not self._wait():
+                    break
+            else:
+                data = data[count:]
+                self._sent(count)
+        return data
 
     def _wait(self) -> bool:
         """Return whether the client takes more, after a moment at most."""
@@ -204,6 +225,24 @@ class FileDelivery(_Delivery):
         self._file.close()
 
 
+class BytesDelivery(_Delivery):
+    """Delivers what is in memory."""
+
+    def __init__(
+        self, hand_over: HandOver, request: Request, client: socket.socket, data: bytes
+    ) -> None:
+        super().__init__(hand_over, request, client, len(data))
+        self._data = data
+
+    def _write_all(self) -> None:
+        rest = self._write(memoryview(self._data))
+        if rest:
+            # Nothing comes from anywhere else.
+            source, other = socket.socketpair()
+            with source, other:
+                self._hand_over.download(self._request, self._client, source, 0, bytes(rest))
+
+
 class ResponseDelivery(_Delivery):
     """Delivers a response of Streamlit's of known length.
 
@@ -232,19 +271,6 @@ class ResponseDelivery(_Delivery):
                 first = bytes(rest) + buffered
                 self._hand_over.download(self._request, self._client, upstream, left, first)
             return
-
-    def _write(self, data: memoryview) -> memoryview:
-        """Write to the client, and return what it doesn't take."""
-        while data:
-            try:
-                count = self._client.send(data, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                if not self._wait():
-                    break
-            else:
-                data = data[count:]
-                self._sent(count)
-        return data
 
     def close(self) -> None:
         """Close the connection to Streamlit, or give it back."""

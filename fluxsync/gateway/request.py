@@ -64,6 +64,12 @@ class Request:
         """The replica that this browser has been with, or ``""``."""
         return _headers.cookie_value(self.header("cookie"), balancing.COOKIE)
 
+    def set_cookie(self, name: str, value: str) -> tuple[str, str]:
+        """Return the field that gives the browser a cookie for all of the application."""
+        secure = "; Secure" if self.client.scheme == "https" else ""
+        path = self.root or "/"
+        return "Set-Cookie", f"{name}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+
     def choose(self, table: balancing.Table) -> balancing.Row | None:
         """Return the replica for this request, or ``None``."""
         spread = random.getrandbits(16)

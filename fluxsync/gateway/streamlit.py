@@ -233,11 +233,5 @@ def _fields(request: Request, response: GatewayResponse, row: Row) -> Headers:
         fields = rewriting.rewrite(fields, request.target.path, request.root, authorities)
     is_page = named.get("content-type", "").startswith("text/html") and head.status == 200
     if is_page and request.method == "GET" and request.replica != row.id:
-        fields.append(("Set-Cookie", _replica_cookie(row, request)))
+        fields.append(request.set_cookie(balancing.COOKIE, row.id))
     return fields
-
-
-def _replica_cookie(row: Row, request: Request) -> str:
-    secure = "; Secure" if request.client.scheme == "https" else ""
-    path = request.root or "/"
-    return f"{balancing.COOKIE}={row.id}; Path={path}; HttpOnly; SameSite=Lax{secure}"

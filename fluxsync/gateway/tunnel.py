@@ -8,24 +8,24 @@ page's connection, and holds no thread.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import os
 import secrets
-import socket
 import typing as t
 
 from ..bridges import sockets
 from ..bridges.links import Session
 from ..bridges.relay import RETRY_AFTER
-from ..exceptions import BridgeError, SupervisorError
-from ..sansio import exchanges, http1, records
+from ..exceptions import SupervisorError
+from ..sansio import exchanges, records
 from ..sansio import headers as _headers
 from ..sansio.routing import TUNNEL_PREFIX
 from ..tunnel import messages
 from ..tunnel.registry import Claim
 from ..upstream.adapter import BodyAborted
 from ..upstream.websocket import Refused
+from .delivery import gunicorn_socket
+from .entrusting import Entrusting, find_client
 from .errors import TITLES, Failure
 from .opening import FALLBACK_HEADER, TRANSPORT_HEADER
 from .streamlit import RequestBody, TooLarge
@@ -39,8 +39,6 @@ if t.TYPE_CHECKING:
     from .opening import Opener
     from .request import Request
 
-#: How long, in seconds, the supervisor may take for what it does at once.
-_PATIENCE = 10.0
 #: Most bytes of an opening.
 _MAX_OPENING = 64 * 1024
 #: Where Streamlit has its WebSocket.
@@ -64,7 +62,7 @@ class TunnelProxy:
         self._settings = settings
         self._supervisor = supervisor
         self._opener = opener
-        self._log = settings.enable_gateway_access_log
+        self._entrusted = Entrusting(supervisor, log=settings.enable_gateway_access_log)
         self._verbs = {
             "probe": self._probe,
             "open": self._open,
@@ -98,17 +96,17 @@ class TunnelProxy:
 
     def _probe(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         key, is_ack = exchanges.parse_key(request.target.query or "")
-        client = None if is_ack else _client(request)
+        client = None if is_ack else find_client(request)
         if client is None and not is_ack:
-            state = records.encode_state(records.State(), "no-hold")
+            state = records.encode_state(records.State(), exchanges.NO_HOLD)
             return _answer(exchanges.Reply(200, state), start_response)
         verb = messages.Probing(key, is_ack)
         if client is not None:
-            return self._leave(request, verb, client, start_response)
-        return _answer(self._ask(request, verb), start_response)
+            return self._entrusted.leave(request, verb, client, start_response)
+        return _answer(self._entrusted.ask(request, verb), start_response)
 
     def _open(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-        opening = exchanges.parse_opening(self._body(request, _MAX_OPENING))
+        opening = exchanges.parse_opening(_read(_body(request, _MAX_OPENING)))
         row = self._opener.choose(request)
         full = self._supervisor.full.reason(request.client.address)
         if full:
@@ -127,123 +125,63 @@ class TunnelProxy:
                 extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
             )
             verb = messages.Opened(claim, opening, session, is_new=not cookie)
-            reply = self._ask(request, verb, opened.early, opened.socket)
+            reply = self._entrusted.ask(request, verb, opened.early, opened.socket)
         if reply.status != 200:  # there are too many
             return _answer(reply, start_response, [("Retry-After", str(RETRY_AFTER))])
         described = {
             "id": claim.id,
             "protocol": _headers.get(opened.answer.headers, "sec-websocket-protocol"),
-            "hold": _client(request) is not None,
+            "hold": find_client(request) is not None,
             "wait": self._settings.gateway_tunnel_wait_s,
             "piece": exchanges.PIECE,
         }
         reply = exchanges.Reply(200, json.dumps(described).encode(), "application/json")
-        extra = [] if cookie else [("Set-Cookie", _set_cookie(request, claim.browser))]
+        extra = [] if cookie else [request.set_cookie(exchanges.COOKIE, claim.browser)]
         return _answer(reply, start_response, extra)
 
     def _exchange(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         query = request.target.query or ""
         ask = exchanges.parse_ask(query, self._settings.gateway_tunnel_wait_s)
-        data = self._body(request, exchanges.PIECE)
         waits = bool(ask.wait and ask.limit) and ask.mode != exchanges.SHORT_POLL
-        if waits and data:
+        body = _body(request, exchanges.PIECE)
+        if waits and body.framing.has_body:
             raise ValueError("a request that waits has no body")
-        client = _client(request) if waits else None
-        if client is None:
-            # Nobody else could take its thread's place.
-            verb = messages.Exchanging(_claim(request), ask._replace(wait=0.0))
-            return _answer(self._ask(request, verb, data), start_response)
-        waiting = messages.Exchanging(_claim(request), ask)
-        return self._leave(request, waiting, client, start_response)
+        client = find_client(request) if waits else None
+        if client is not None:
+            waiting = messages.Exchanging(_claim(request), ask)
+            return self._entrusted.leave(request, waiting, client, start_response)
+        # Nobody else could take its thread's place.
+        verb = messages.Exchanging(_claim(request), ask._replace(wait=0.0))
+        length = body.framing.length or 0
+        client = gunicorn_socket(request.environ)
+        if client is not None and sockets.bytes_at_hand(request.environ, client) < length:
+            early = sockets.early_bytes(request.environ, client)[:length]
+            left = length - len(early)
+            return self._entrusted.leave(request, verb, client, start_response, (early, left))
+        return _answer(self._entrusted.ask(request, verb, _read(body)), start_response)
 
     def _close(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-        return _answer(self._ask(request, messages.Closing(_claim(request))), start_response)
+        return _answer(
+            self._entrusted.ask(request, messages.Closing(_claim(request))), start_response
+        )
 
     def _is_new(self, request: Request) -> bool:
         """Whether this is a request that comes before there's an id."""
         is_first = request.path.endswith(("/probe", "/open"))
         return is_first and request.header(exchanges.FIELD) == exchanges.NEW
 
-    def _body(self, request: Request, limit: int) -> bytes:
-        try:
-            body = RequestBody(request, limit)
-        except Failure as e:
-            if e.status == 413:  # it names a setting, which isn't the one here
-                raise TooLarge from e
-            raise
-        return b"".join(body) if body.framing.has_body else b""
 
-    def _ask(
-        self,
-        request: Request,
-        verb: messages.Verb,
-        data: bytes = b"",
-        upstream: socket.socket | None = None,
-    ) -> exchanges.Reply:
-        """Have the supervisor answer on a socket pair in place of the client's connection.
-
-        That connection stays with the server, which may keep it for the next request.
-        """
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                files = [theirs, upstream] if upstream is not None else [theirs]
-                self._hand_over(request, verb, data, files, described=None)
-            ours.settimeout(_PATIENCE)
-            parts = []
-            try:
-                while part := ours.recv(64 * 1024):
-                    parts.append(part)
-            except OSError as e:
-                raise Failure(504, f"the supervisor does not answer: {e}") from e
-        head, _, body = b"".join(parts).partition(b"\r\n\r\n")
-        if not head:
-            raise SupervisorError("the supervisor has just gone")
-        parsed = http1.parse_head(head)
-        return exchanges.Reply(parsed.status, body, parsed.named["content-type"])
-
-    def _leave(
-        self,
-        request: Request,
-        verb: messages.Verb,
-        client: socket.socket,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        """Have the supervisor answer on the client's connection, when it's time."""
-        exchange = request.exchange
-        described = dataclasses.asdict(exchange) if self._log else None
-        self._hand_over(request, verb, b"", [client], described)
-        exchange.is_handed_over = True
-        sockets.bury(client)
-        # For the server's log; its connection is dead.
-        start_response("202 Accepted", [("Content-Length", "0")])
-        return [b""]
-
-    def _hand_over(
-        self,
-        request: Request,
-        verb: messages.Verb,
-        data: bytes,
-        files: list[socket.socket],
-        described: dict[str, t.Any] | None,
-    ) -> None:
-        message = {
-            "type": "tunnel",
-            "request": messages.encode(verb),
-            "request_id": request.request_id,
-            "takes_chunks": request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1",
-            "exchange": described,
-        }
-        self._supervisor.hand_over(message, data, [file.fileno() for file in files])
-
-
-def _client(request: Request) -> socket.socket | None:
-    """Return the client's connection if another process can be given it."""
+def _body(request: Request, limit: int) -> RequestBody:
     try:
-        sock = sockets.find_socket(request.environ)
-    except BridgeError:
-        return None
-    return sock if sockets.can_leave(sock) else None
+        return RequestBody(request, limit)
+    except Failure as e:
+        if e.status == 413:  # it names a setting, which isn't the one here
+            raise TooLarge from e
+        raise
+
+
+def _read(body: RequestBody) -> bytes:
+    return b"".join(body) if body.framing.has_body else b""
 
 
 def _claim(request: Request) -> Claim:
@@ -253,12 +191,6 @@ def _claim(request: Request) -> Claim:
 def _cookie(request: Request) -> str:
     value = _headers.cookie_value(request.header("cookie"), exchanges.COOKIE)
     return value if exchanges.is_id(value) else ""
-
-
-def _set_cookie(request: Request, value: str) -> str:
-    secure = "; Secure" if request.client.scheme == "https" else ""
-    path = request.root or "/"
-    return f"{exchanges.COOKIE}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _fields(request: Request, opening: exchanges.Opening) -> Headers:

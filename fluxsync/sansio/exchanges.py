@@ -21,6 +21,9 @@ FIELD = "X-Fluxsync-Tunnel"
 #: Its value before there is an id.
 NEW = "new"
 
+#: A word of a STATE: responses can't wait here.
+NO_HOLD = "no-hold"
+
 #: Cookie that binds a tunnel to its browser.
 COOKIE = "fluxsync_browser"
 
@@ -59,7 +62,7 @@ class Opening(t.NamedTuple):
 
     protocols: tuple[str, ...]
     transport: str
-    #: Why it isn't a WebSocket; ``""`` if the setting says so.
+    #: Why it isn't a WebSocket; ``pinned`` or ``""`` if the setting says so.
     reason: str
 
 

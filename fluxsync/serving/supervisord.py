@@ -19,6 +19,7 @@ from ..sansio.relayed import Context
 from ..telemetry import logs
 from ..telemetry.access import Exchange, log_nothing
 from ..tunnel import messages
+from ..tunnel.arrivals import Arrival
 from ..tunnel.registry import Tunnels
 from ..tunnel.replies import Caller
 
@@ -115,11 +116,20 @@ class SupervisorRelay:
         exchange = _exchange(data)
         over = exchange.answered if exchange else log_nothing
         request_id, takes_chunks = str(data["request_id"]), bool(data["takes_chunks"])
+        loop, left = self._relay.loop, int(data["left"])
 
         def take_over() -> None:
             client, *others = (socket.socket(fileno=file) for file in message.files)
             caller = Caller(client, request_id, takes_chunks, over)
-            self._relay.loop.call(lambda: verb.serve(tunnels, caller, message.payload, others))
+
+            def serve(body: bytes = message.payload) -> None:
+                verb.serve(tunnels, caller, body, others)
+
+            def wait() -> None:
+                timeout = self._relay.limits.client_timeout
+                Arrival(loop, caller, message.payload, left, timeout, serve).start()
+
+            loop.call(wait if left else serve)
 
         return take_over
 

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 #: How long, in seconds, a probe waits for the second request.
 _PATIENCE = 1.0
-#: More of them at once aren't answered.
+#: More of them at once don't wait: their pages poll.
 _MOST = 1000
 _STATE = records.encode_state(records.State())
 
@@ -31,8 +31,12 @@ class Probes:
 
     def begin(self, key: str, caller: Caller) -> None:
         """Answer the first request of a probe, and don't end."""
-        if len(self._waiting) >= _MOST or key in self._waiting:
-            caller.answer(self._loop, exchanges.problem(503, "too many probes"))
+        if key in self._waiting:
+            # Asked again, or answered twice on the way: the newest one counts.
+            self._waiting[key].end()
+        if len(self._waiting) >= _MOST:
+            state = records.encode_state(records.State(), exchanges.NO_HOLD)
+            caller.answer(self._loop, exchanges.Reply(200, state))
             return
         probe = Streamed(self._loop, caller, lambda: self._forget(key), _PATIENCE)
         self._waiting[key] = probe

@@ -12,7 +12,7 @@ import logging
 import socket
 import typing as t
 
-from ..sansio import exchanges
+from ..sansio import closecodes, exchanges
 from ..sansio.tunnel import OutOfWindow
 from .probes import Probes
 from .tunnels import Tunnel
@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("fluxsync.tunnel")
 
+#: Bytes that tunnels may grow by before they're looked at.
+_LOOK_EVERY = 1024 * 1024
 #: What a page gets for a tunnel that isn't there, isn't there any more, or isn't its own: one
 #: answer, which tells nothing of other browsers' tunnels.
 _NOT_HERE = exchanges.problem(404, "there is no such tunnel (any more)")
@@ -65,6 +67,8 @@ class Tunnels:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._entries: dict[str, _Entry] = {}
+        #: By how many bytes tunnels have grown since they were last looked at.
+        self._grown = 0
         self.probes = Probes(relay.loop)
 
     def open(
@@ -108,6 +112,7 @@ class Tunnels:
         patient = dataclasses.replace(limits, ping_interval=0.0)
         link = relay.link(session, (theirs, upstream), b"", early, b"", patient)
         relay.reserve(1)
+        tunnel.on_growth = self._grow
         tunnel.start(link, limits.max_tunnel_age)
         logger.info(
             "tunnel opened",
@@ -154,6 +159,21 @@ class Tunnels:
         if kept >= limits.max_tunnel_bytes > 0:
             return "tunnels keep too many bytes (gateway_tunnel_max_bytes)"
         return ""
+
+    def _grow(self, size: int) -> None:
+        """See to it now and then that all of them together don't keep far too much."""
+        self._grown += size
+        limit = self._relay.limits.max_tunnel_bytes
+        if self._grown < _LOOK_EVERY or not limit:
+            return
+        self._grown = 0
+        tunnels = [entry.tunnel for entry in self._entries.values()]
+        if sum(tunnel.kept for tunnel in tunnels) > limit + _LOOK_EVERY:
+            # Its page takes nothing, or Streamlit takes nothing of it.
+            largest = max(tunnels, key=lambda tunnel: tunnel.kept)
+            reason = {"reason": "gateway_tunnel_max_bytes"}
+            logger.warning("tunnel ends", extra={**largest.link.facts(), **reason})
+            largest.leave(closecodes.TRY_AGAIN_LATER)
 
     def _forget(self, identity: str) -> None:
         if self._entries.pop(identity, None) is not None:

@@ -54,6 +54,8 @@ class Waiting:
         self._events = 0
         #: Bytes of the body so far.
         self._size = 0
+        #: What is still on its way once it's over.
+        self._farewell: Farewell | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -89,6 +91,11 @@ class Waiting:
         if self._leave():
             self._caller.sock.close()
             self._caller.over(200, self._size, reason)
+
+    def abandon(self) -> None:
+        """Break off what the caller hasn't taken yet of an answer that's over."""
+        if self._farewell is not None and not self._farewell.is_sent:
+            self._farewell.fail("")
 
     def _leave(self) -> bool:
         """Stop waiting; return whether it did wait."""
@@ -127,7 +134,6 @@ class LongPoll(Waiting):
         super().__init__(loop, caller, left)
         self._report = report
         self._deadline = loop.now + wait
-        self._farewell: Farewell | None = None
 
     def on_news(self) -> None:
         """Answer soon."""
@@ -152,11 +158,6 @@ class LongPoll(Waiting):
         if self._leave():
             reply = exchanges.Reply(200, self._report())
             self._farewell = self._caller.answer(self._loop, reply)
-
-    def abandon(self) -> None:
-        """Break off what the caller hasn't taken yet of the answer."""
-        if self._farewell is not None and not self._farewell.is_sent:
-            self._farewell.fail("")
 
 
 class Streamed(Waiting):
@@ -246,5 +247,12 @@ class Streamed(Waiting):
         if not self._leave():
             return
         last = bytes(self._out) + (b"0\r\n\r\n" if self._caller.takes_chunks else b"")
-        Farewell(self._loop, self._caller.sock, last).start()
+        self._out.clear()  # the loop's agenda keeps this object for a while
+        self._farewell = Farewell(self._loop, self._caller.sock, last)
+        self._farewell.start()
         self._caller.over(200, self._size, "")
+
+    def fail(self, reason: str) -> None:
+        """Break off."""
+        self._out.clear()
+        super().fail(reason)

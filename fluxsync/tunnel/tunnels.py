@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from ..bridges.links import Link
     from ..bridges.loop import Loop
     from ..sansio.exchanges import Ask
-    from .replies import Caller
+    from .replies import Caller, Waiting
 
 logger = logging.getLogger("fluxsync.tunnel")
 
@@ -76,8 +76,8 @@ class Tunnel:
         self._outgoing = Outgoing(window)
         self._incoming = Incoming()
         self._held: Held | None = None
-        #: The last long poll, which may still be on its way to a slow page.
-        self._poll: LongPoll | None = None
+        #: The last one that waited, which may still be on its way to a slow page.
+        self._last: Waiting | None = None
         self._heard_at = loop.now
         #: How long the page may be silent now.
         self._patience = min(_FIRST_CALL, timeout)
@@ -87,6 +87,8 @@ class Tunnel:
         self.is_left = False
         #: Transport that the page uses now.
         self.transport = ""
+        #: Called with the number of bytes whenever it keeps more.
+        self.on_growth: t.Callable[[int], None] = lambda size: None
 
     def start(self, link: Link, max_age: float) -> None:
         """Begin.
@@ -118,12 +120,16 @@ class Tunnel:
         fresh = self._incoming.accept(ask.sent, data, self._window - self._end.unsent)
         self._listen(self._timeout)
         self._end.send(fresh)
+        self.on_growth(len(fresh))
         if not ask.limit:
             caller.answer(self._loop, exchanges.Reply(200, self._report(ask.received, 0)))
         else:
             self._note_transport(ask.mode)
             # Of the responses that wait, the newest one counts.
             self._release()
+            if self._last is not None:
+                # Who asks again doesn't wait for it, and it would only use memory.
+                self._last.abandon()
             self._answer(ask, caller)
         if self._end.is_over and not self._outgoing.kept:
             self.forget()
@@ -136,15 +142,12 @@ class Tunnel:
             stream = StreamedTunnel(
                 self._loop, caller, self._forget_held, self._outgoing, ask.received, self._state
             )
-            self._held = stream
+            self._held = self._last = stream
             stream.start()
             if self._end.is_over:
                 stream.on_last()
         elif ask.wait:
-            if self._poll is not None:
-                # Who asks again doesn't wait for an earlier answer, which would only use memory.
-                self._poll.abandon()
-            self._held = self._poll = poll = LongPoll(
+            self._held = self._last = poll = LongPoll(
                 self._loop,
                 caller,
                 self._forget_held,
@@ -157,13 +160,14 @@ class Tunnel:
         else:
             caller.answer(self._loop, exchanges.Reply(200, self._report(ask.received, ask.limit)))
 
-    def leave(self) -> None:
-        """End it, as the page is gone: Streamlit is told in its place."""
+    def leave(self, code: int = closecodes.GOING_AWAY) -> None:
+        """End it, as the page is gone, or has to go: Streamlit is told in its place."""
         if not self.is_left:
             self.is_left = True
             self._release()
+            self._outgoing = Outgoing(self._window)
             self._listen(_LAST_CALL)
-            self._end.say_goodbye(closecodes.GOING_AWAY)
+            self._end.say_goodbye(code)
             self._end.watch()
             self._loop.look(self)
 
@@ -211,6 +215,7 @@ class Tunnel:
             self._outgoing.append(data)
             if self._held is not None:
                 self._held.on_news()
+            self.on_growth(len(data))
 
     def on_end(self) -> None:
         """Let the page fetch what was said last."""

@@ -130,8 +130,8 @@ TARGET = "module:attribute or path.py:attribute"
         pytest.param("root_path", "http://h/a", "a path such as /app", id="URL for a path"),
         pytest.param("root_path", "/a\nb", "a path such as /app", id="line break in a path"),
         pytest.param("api_mount_path", "/", "a path other than '/'", id="Streamlit's mount"),
-        pytest.param("gateway_tunnel_wait_s", 0, "a number over 0 to 55", id="no wait"),
-        pytest.param("gateway_tunnel_wait_s", 56, "a number over 0 to 55", id="long wait"),
+        pytest.param("gateway_tunnel_wait_s", 0, "a number from 1 to 55", id="no wait"),
+        pytest.param("gateway_tunnel_wait_s", 56, "a number from 1 to 55", id="long wait"),
         pytest.param("gateway_tunnel_timeout_s", "inf", "a number over 0", id="no time-out"),
         pytest.param(
             "gateway_csp_nonce_header", "X-Nonce:", "a header's name such as", id="no name"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 import typing as t
 
 import pytest
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     from tests.support.callers import Page, Pages
     from tests.support.http import Response
 
+MB = 1024 * 1024
 FULL = "too many tunnels are open (gateway_tunnel_max_tunnels)"
 WEBSOCKETS = "too many WebSockets are open (gateway_ws_max_connections)"
 CLIENT = "too many WebSockets of one client (gateway_ws_max_connections_per_client)"
@@ -103,6 +105,22 @@ def test_too_many_bytes(pages: Pages, relay: Relay) -> None:
     page.push(b"")
 
     assert pages.page().open().status == 200
+
+
+def test_far_too_many_bytes(pages: Pages, relay: Relay) -> None:
+    """The tunnel that keeps most makes room for the others."""
+    relay.configure(Limits(max_tunnel_bytes=100, tunnel_window=4 * MB))
+    small, large = pages.opened(), pages.opened()
+    data = frames.binary(bytes(3 * MB)).encode()
+    sender = threading.Thread(target=large.streamlit.sock.sendall, args=(data,))
+    sender.start()
+    close = frames.read_frame(large.streamlit)
+
+    assert close is not None
+    assert close.close_code == 1013
+    assert large.ask().answer().status == 404
+    assert small.push(b"").status == 200
+    sender.join()
 
 
 @pytest.fixture

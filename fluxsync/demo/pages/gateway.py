@@ -32,6 +32,7 @@ REASONS = {
     "websocket-silent": "A WebSocket opened, but nothing came through it",
     "buffered": "Responses arrive only when they have ended",
     "serial": "Requests have to wait for each other",
+    "cut": "Responses that wait are cut",
     "no-hold": "This server cannot keep a response waiting",
     "pinned": "A setting says so",
 }

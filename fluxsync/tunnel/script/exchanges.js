@@ -10,7 +10,7 @@ const REPEATS = [0, 250, 500, 1000, 2000, 4000];
 const GIVE_UP = 60000;
 // For a request that is answered at once, and more for its bytes: so many per millisecond have
 // the slowest connections.
-const PATIENCE = 10000;
+const PATIENCE = 6000;
 const SLOWEST = 32;
 // While Streamlit takes nothing.
 const ROOM_PAUSES = [50, 100, 200, 400, 1000];
@@ -99,13 +99,13 @@ class Exchanges {
   async push(wanted, stall = null, jam = null) {
     const position = this.outgoing.acknowledged;
     const body = this.outgoing.read(position, this.#piece);
-    const slack = (body.length + wanted) / SLOWEST;
+    const slack = body.length / SLOWEST;
     const timer = jam && this.clock.setTimeout(jam, stall + slack);
     this.isDue = false;
     let state;
     try {
       ({ state } = await this.exchange({
-        body, wait: 0, limit: wanted, patience: PATIENCE + slack,
+        body, wait: 0, limit: wanted, patience: PATIENCE + slack, idle: PATIENCE,
       }));
     } catch (error) {
       this.isDue = true;

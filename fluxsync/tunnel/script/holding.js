@@ -85,17 +85,20 @@ class Holding {
     }
   }
 
-  // Notices a stream that is collected in some proxy's buffer instead of coming here.
+  // Notices a response that is collected in some proxy's buffer, or lost, instead of coming here.
   #expect(state, sent) {
     const { clock, incoming, transport } = this.#exchanges;
     const { received } = incoming;
     const held = this.#held;
     const isBehind = state.total > received;
-    if (transport !== STREAM || held === null || this.#check !== null || !(isBehind || sent)) {
+    if (held === null || this.#check !== null || !(isBehind || sent)) {
       return;
     }
     this.#check = clock.setTimeout(() => {
       this.#check = null;
+      if (incoming.received > received && this.#held === held) {
+        this.#stalls = 0;
+      }
       if (this.#exchanges.isOver || incoming.received > received || this.#held !== held) {
         return;
       }
@@ -103,9 +106,11 @@ class Holding {
         this.#exchanges.ask();
         return;
       }
-      this.#stalls += 1;
-      if (this.#stalls === 2) {
-        this.#goDown(LONG_POLL, "buffered");
+      if (transport === STREAM) {
+        this.#stalls += 1;
+        if (this.#stalls === 2) {
+          this.#goDown(LONG_POLL, "buffered");
+        }
       }
       held.abort();
     }, isBehind ? STALL : SOON);

@@ -95,8 +95,10 @@ class TunnelledSocket extends EventTarget {
           onClose: (code, reason, wasClean) => this.#onClose(code, reason, wasClean),
         },
       });
-    } catch {
-      this.#onClose(1006, "", false);
+    } catch (error) {
+      // The gateway has as many tunnels as it may have, or no Streamlit yet: try again later.
+      const isFull = error instanceof Refused && error.status === 503;
+      this.#onClose(isFull ? 1013 : 1006, isFull ? error.message : "", false);
       return;
     }
     if (this.#state !== CONNECTING) {
