@@ -118,6 +118,7 @@ def test_client_that_takes_nothing(
 def test_flood(leave: Leave, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It's read and forgotten, for as long as the client may take to close."""
     monkeypatch.setattr(farewells, "LINGER", 0.2)
+    monkeypatch.setattr(farewells, "MAX_LINGER", 1.0)
     client = leave(b"last")
     sent = 0
     try:

@@ -140,6 +140,9 @@ def test_workers_come_and_go(gateway: StartGateway, upstream: FakeStreamlit, how
     server = gateway(args=("--workers", "2"))
     with pages(server, 20) as opened, contextlib.ExitStack() as stack:
         held = [stack.enter_context(page.hold()) for page in opened]
+        owner = supervisor(server)
+        for connection in held:
+            eventually(functools.partial(has, owner, connection), what="the hand-over")
         before = workers(server)
         for process in before if how == "KILL" else ():
             process.kill()
