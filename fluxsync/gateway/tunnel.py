@@ -153,7 +153,8 @@ class TunnelProxy:
         # Nobody else could take its thread's place.
         verb = messages.Exchanging(_claim(request), ask._replace(wait=0.0))
         length = body.framing.length or 0
-        client = gunicorn_socket(request.environ)
+        # Browsers say how long it is; what comes in chunks is read here.
+        client = gunicorn_socket(request.environ) if length else None
         if client is not None and sockets.bytes_at_hand(request.environ, client) < length:
             early = sockets.early_bytes(request.environ, client)[:length]
             left = length - len(early)
