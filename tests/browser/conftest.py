@@ -30,7 +30,11 @@ def browser() -> t.Iterator[Browser]:
 @pytest.fixture
 def tab(browser: Browser, request: pytest.FixtureRequest) -> t.Iterator[Tab]:
     """A page in a browser context of its own; photographed when the test fails."""
-    tab = Tab(browser, request.node.name)
+    yield from photographed(Tab(browser, request.node.name), request)
+
+
+def photographed(tab: Tab, request: pytest.FixtureRequest) -> t.Iterator[Tab]:
+    """Give a test its tab, and close it afterwards."""
     yield tab
     try:
         if request.node.stash.get(FAILED, False):

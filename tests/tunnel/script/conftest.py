@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from fluxsync.gateway.script import build
+from fluxsync.gateway.script import load
 from fluxsync.tunnel import script
-from tests.browser.conftest import FAILED, browser, pytest_runtest_makereport
+from tests.browser.conftest import browser, photographed, pytest_runtest_makereport
 from tests.conftest import Shared
 from tests.support.browser import Tab, new_context
 from tests.support.gateways import MOUNTS, Gateway
@@ -64,7 +64,7 @@ class ScriptPage:
 
     def start(self, transport: str = "auto", path: str = "/echo") -> None:
         """Run the script."""
-        text = build(source(name) for name in script.FILES).text.decode()
+        text = load().text.decode()
         self.page.evaluate(START, [text, {"transport": transport, "path": path}])
 
     @property
@@ -92,12 +92,7 @@ def tab(
     """A tab; one in a context of its own where a test says ``own_context``."""
     is_alone = request.node.get_closest_marker("own_context") is not None
     tab = Tab(browser, request.node.name, None if is_alone else context)
-    yield tab
-    try:
-        if request.node.stash.get(FAILED, False):
-            tab.save()
-    finally:
-        tab.close()
+    yield from photographed(tab, request)
 
 
 @pytest.fixture
