@@ -26,6 +26,8 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 def pytest_configure() -> None:
     # Whoever ends the tests with SIGTERM gets the servers ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell has its background jobs ignore SIGINT, and what they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

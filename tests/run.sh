@@ -69,4 +69,5 @@ run ruff format --check
 run codespell
 run mypy
 run lint-imports
-run python -m pytest "$@"
+# A module's tests share servers, and so stay in one process.
+run python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile "$@"

@@ -26,11 +26,15 @@ SOME = (
 ALL = ("*",)
 
 
+def as_good_as(verdicts: set[Verdict]) -> set[Verdict]:
+    return verdicts | {v._replace(behavior="OK") for v in verdicts if v.behavior == "NON-STRICT"}
+
+
 @pytest.mark.timeout(7200)
 def test_same_verdicts(serve: StartServer, gateway: StartGateway) -> None:
-    """Each case gets the same verdict through the gateway as directly.
+    """Each case gets the same verdict through the gateway as directly, or a better one.
 
-    Some get one of two, say ``OK`` or ``NON-STRICT``, as they depend on whether the server has
+    Some get one of two, ``OK`` or ``NON-STRICT``, as they depend on whether the server has
     answered one message before it reads the next. These are run again.
     """
     everything = os.environ.get("FLUXSYNC_TESTS_AUTOBAHN") == "all"
@@ -61,7 +65,7 @@ def test_same_verdicts(serve: StartServer, gateway: StartGateway) -> None:
                 verdicts[name][case].add(verdict)
         directly, here = verdicts["directly"], verdicts["gateway"]
         assert directly.keys() == here.keys()
-        return [case for case in directly if not directly[case] & here[case]]
+        return [case for case in directly if not here[case] & as_good_as(directly[case])]
 
     different = run(ALL if everything else SOME)
     for _ in range(5):
