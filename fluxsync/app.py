@@ -43,7 +43,8 @@ class FluxSync:
             st.write(client.get("/users").json())
 
     Making one starts nothing, except where gunicorn is loading it: there, Streamlit starts
-    with the worker instead of with the first request.
+    with the worker instead of with the first request. With ``fluxsync.wsgi``, it does so under
+    uWSGI, mod_wsgi and Passenger, too.
 
     :param title: Title of the API and of the pages; wins over the settings.
     :param settings: Settings; read from all sources if not given.
@@ -127,13 +128,13 @@ class FluxSync:
         self._get_gateway(host or find_host()).start()
 
     def start_with_server(self) -> None:
-        """Start Streamlit with gunicorn's workers, if it's gunicorn that is loading this.
+        """Start Streamlit with the server's workers, if it's a server that is loading this.
 
-        Does nothing elsewhere, and nothing yet where it's too early to know how Streamlit's
-        process imports this object.
+        Does nothing where that can't be known, and nothing yet where it's too early to know
+        how Streamlit's process imports this object.
         """
         host = find_host()
-        if not host.role.startswith("gunicorn") or self._gateway is not None:
+        if self._gateway is not None or not (host.is_serving or host.forks_later):
             return
         try:
             gateway = self._get_gateway(host)
@@ -141,11 +142,16 @@ class FluxSync:
             return
 
         def start(worker: t.Any) -> None:
+            if worker is None:
+                gateway.start()
+                return
+            # gunicorn's. Heroku signals all processes of an application at once: a worker that
+            # still has a request to end must not have Streamlit started for it.
             prevent_stalls(worker, self.settings.gateway_client_header_timeout_s)
-            gateway.start()
+            gateway.start(lambda: not worker.alive)
 
         if host.forks_later:
-            call_in_workers(host.anchor, start)
+            call_in_workers(host, start)
         else:
             start(host.worker)
 

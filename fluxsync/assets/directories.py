@@ -19,7 +19,8 @@ def candidates(setting: str) -> tuple[pathlib.Path, ...]:
     # XDG Base Directory Specification: a relative path is to be ignored.
     if not os.path.isabs(home):
         home = os.path.join(os.path.expanduser("~"), ".cache")
-    first = os.path.abspath(setting) if setting else os.path.join(home, "fluxsync")
+    # systemd's CacheDirectory is a link, where the user exists only as long as the service.
+    first = os.path.realpath(setting) if setting else os.path.join(home, "fluxsync")
     # Not in the supervisor's own directory, which goes when the last supervisor does.
     last = os.path.join(tempfile.gettempdir(), f"fluxsync-cache-{os.getuid()}")
     paths = [path for path in (first, os.path.abspath(last)) if os.path.isabs(path)]

@@ -1,6 +1,8 @@
 """Which processes the WSGI server has, and which of them stands for the whole server.
 
-The supervisor lives as long as its *anchor*: the process whose end is the server's end.
+The supervisor lives as long as its *anchor*: the process whose end is the server's end, and
+which all workers share. Apache and Passenger run many applications, and end the workers of one
+that nobody uses, or that was removed. There, the supervisor follows them after a while.
 """
 
 from __future__ import annotations
@@ -13,26 +15,50 @@ import typing as t
 if t.TYPE_CHECKING:
     import types
 
+#: Seconds without workers after which a supervisor ends where the anchor serves others too:
+#: longer than a restart takes, and than people need to find out that they forgot something.
+LINGER = 60.0
+_SHARED = ("mod_wsgi", "passenger")
+
 
 @dataclasses.dataclass(frozen=True)
 class Host:
     """The WSGI server around this process."""
 
-    #: ``gunicorn worker``, ``gunicorn master``, ``uwsgi`` or ``standalone``.
+    #: ``gunicorn worker``, ``gunicorn master``, ``uwsgi worker``, ``uwsgi master``, ``mod_wsgi``,
+    #: ``passenger`` or ``standalone``.
     role: str
     #: Process whose end is the server's end.
     anchor: int
-    #: Where the server listens, as ``http://host:port``, if that can be known.
+    #: Where the server listens, as ``http://host:port`` or ``https://host:port``, if that can
+    #: be known.
     url: str = ""
     #: What the server was told to load, if that can be known.
     target: str = ""
     #: gunicorn's own object, where this is one of its workers.
     worker: t.Any = None
+    #: What is wrong with the server's configuration, in a line for people.
+    defect: str = ""
 
     @property
     def forks_later(self) -> bool:
         """Whether this process will fork, so that threads must not start here."""
-        return self.role == "gunicorn master"
+        return self.role.endswith(" master")
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether this process is known to be one that serves requests."""
+        return self.role.endswith(" worker") or self.role in _SHARED
+
+    @property
+    def linger(self) -> float | None:
+        """Seconds that the supervisor stays without workers; ``None`` is until the anchor ends."""
+        return LINGER if self.role in _SHARED else None
+
+    @property
+    def embeds_python(self) -> bool:
+        """Whether the server's own program runs Python, and sets its path by itself."""
+        return self.role == "mod_wsgi" or self.role.startswith("uwsgi ")
 
 
 def find_host() -> Host:
@@ -44,15 +70,38 @@ def find_host() -> Host:
     worker, arbiter = _gunicorn(sys._getframe())
     if worker is not None:
         # Not getppid(): that's another process already if the master was just killed.
-        url, target = _gunicorn_url(worker.sockets), _gunicorn_target(worker)
+        addresses = [listener.getsockname() for listener in worker.sockets]
+        url, target = _gunicorn_url(worker.cfg, addresses), _gunicorn_target(worker)
         return Host("gunicorn worker", worker.ppid, url, target, worker)
     if arbiter is not None:
-        url = next(filter(None, map(listener_url, arbiter.cfg.address)), "")
+        url = _gunicorn_url(arbiter.cfg, arbiter.cfg.address)
         return Host("gunicorn master", os.getpid(), url, _gunicorn_target(arbiter))
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None:
-        return Host("uwsgi", uwsgi.masterpid() or os.getpid())
+        return _uwsgi(uwsgi)
+    if "mod_wsgi" in sys.modules:
+        # Its processes are Apache's children, in embedded mode and as daemons.
+        return Host("mod_wsgi", os.getppid())
+    if os.environ.get("IN_PASSENGER"):
+        return Host("passenger", os.getppid())  # its core starts them all
     return Host("standalone", os.getpid())
+
+
+def _uwsgi(uwsgi: t.Any) -> Host:
+    # Without a master, the first worker is the parent of the others.
+    first = [worker["pid"] for worker in uwsgi.workers()[:1]]
+    anchor = uwsgi.masterpid() or (first[0] if first else 0) or os.getpid()
+    threads = {"enable-threads", "threads"} & {_text(name) for name in uwsgi.opt}
+    defect = (
+        "" if threads else "uWSGI runs without threads; add enable-threads = true to its options"
+    )
+    # 0 is whoever loads the application before the fork.
+    role = "uwsgi worker" if uwsgi.worker_id() else "uwsgi master"
+    return Host(role, anchor, defect=defect)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _gunicorn(frame: types.FrameType | None) -> tuple[t.Any, t.Any]:
@@ -69,16 +118,35 @@ def _gunicorn(frame: types.FrameType | None) -> tuple[t.Any, t.Any]:
     return None, None
 
 
-def call_in_workers(master: int, call: t.Callable[[t.Any], None]) -> None:
-    """Have each of gunicorn's workers call something right before it serves.
+def call_in_workers(host: Host, call: t.Callable[[t.Any], None]) -> None:
+    """Have each worker of a master call something right before it serves.
+
+    :param host: This process, the master.
+    :param call: Gets gunicorn's worker object, or ``None``.
+    """
+    if host.role.startswith("gunicorn"):
+        _call_in_gunicorn(host.anchor, call)
+        return
+    uwsgi = sys.modules["uwsgi"]
+    # What uwsgidecorators.postfork() uses as well.
+    former = getattr(uwsgi, "post_fork_hook", None)
+
+    def after_fork() -> None:
+        if former is not None:
+            former()
+        if uwsgi.worker_id():  # not in its mules and spoolers
+            call(None)
+
+    uwsgi.post_fork_hook = after_fork  # type: ignore[attr-defined]
+
+
+def _call_in_gunicorn(master: int, call: t.Callable[[t.Any], None]) -> None:
+    """Have each of gunicorn's workers call something.
 
     For ``--preload``: the application is loaded in the master, where no thread may be, and
     not again in the workers. At the fork itself it would be too early, as gevent's worker
     has yet to patch what threads are made of; and gunicorn's USR2 forks as well, only to
     execute a new master.
-
-    :param master: Process id of this process, the master.
-    :param call: Gets gunicorn's worker object.
     """
 
     def prepare() -> None:
@@ -107,9 +175,12 @@ def _forked_worker(frame: types.FrameType | None) -> t.Any:
     return None
 
 
-def _gunicorn_url(listeners: t.Iterable[t.Any]) -> str:
-    addresses = (listener.getsockname() for listener in listeners)
-    return next(filter(None, map(listener_url, addresses)), "")
+def _gunicorn_url(config: t.Any, addresses: t.Iterable[object]) -> str:
+    # Behind nginx's uwsgi_pass it may speak uWSGI's protocol (gunicorn 25).
+    if str(getattr(config, "protocol", "http")).lower() != "http":
+        return ""
+    url = next(filter(None, map(listener_url, addresses)), "")
+    return url.replace("http:", "https:", 1) if config.is_ssl else url
 
 
 def _gunicorn_target(owner: t.Any) -> str:

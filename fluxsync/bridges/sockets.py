@@ -17,6 +17,7 @@ import fcntl
 import os
 import socket
 import ssl
+import sys
 import termios
 import threading
 import typing as t
@@ -26,6 +27,9 @@ from .tls import TlsSocket
 
 if t.TYPE_CHECKING:
     from ..typing import WSGIEnvironment
+
+#: Options of uWSGI with which workers end TLS themselves.
+_UWSGI_TLS = ("https-socket", "https-socket-modifier1", "suwsgi-socket", "ssl-socket")
 
 
 def find_socket(environ: WSGIEnvironment) -> socket.socket:
@@ -39,7 +43,7 @@ def find_socket(environ: WSGIEnvironment) -> socket.socket:
             sock = environ[key]
             break
     else:
-        sock = _waitress(environ) or _cheroot(environ)
+        sock = _uwsgi(environ) or _waitress(environ) or _buffered(environ)
     if sock is None:
         raise BridgeError("this WSGI server does not give its client's socket to applications")
     if environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2"):
@@ -63,8 +67,34 @@ def _waitress_channel(environ: WSGIEnvironment) -> object:
     return getattr(environ.get("waitress.client_disconnected"), "__self__", None)
 
 
-def _cheroot(environ: WSGIEnvironment) -> object:
-    raw = getattr(getattr(environ["wsgi.input"], "rfile", None), "raw", None)
+class _Borrowed(socket.socket):
+    """A socket under the server's own number, which is the server's to close."""
+
+    def __del__(self) -> None:
+        self.detach()
+
+
+def _uwsgi(environ: WSGIEnvironment) -> object:
+    """Return uWSGI's connection.
+
+    What it has read behind the request's head stays unseen: a client that doesn't wait for the
+    101 loses its first frames.
+    """
+    if "uwsgi.version" not in environ:
+        return None
+    uwsgi = sys.modules["uwsgi"]
+    if any(name in uwsgi.opt for name in _UWSGI_TLS):
+        return None  # its TLS can be had neither here nor elsewhere
+    return _Borrowed(fileno=uwsgi.connection_fd())
+
+
+def _buffered(environ: WSGIEnvironment) -> object:
+    """Return the socket below a buffered reader: cheroot's, pywsgi's and wsgiref's."""
+    if "passenger.hijack" in environ:
+        return None  # that one leads to Passenger, which passes one answer on, and no more
+    stream = environ["wsgi.input"]
+    # pywsgi's is the reader itself where the client wants to upgrade.
+    raw = getattr(getattr(stream, "rfile", stream), "raw", None)
     return getattr(raw, "_sock", None)
 
 
@@ -78,6 +108,29 @@ def connection_scheme(environ: WSGIEnvironment) -> str:
     if sock is None:
         return str(environ.get("wsgi.url_scheme", "http"))
     return "https" if isinstance(sock, ssl.SSLSocket) else "http"
+
+
+def server_mount(environ: WSGIEnvironment, *, believed: bool) -> str:
+    """Return ``SCRIPT_NAME``, less what only a header field says.
+
+    gunicorn takes it from a field of that name, too, if the peer is among its own
+    ``forwarded_allow_ips``: everybody, where a platform has set that to ``*``.
+
+    :param believed: Whether the peer may say where the application is mounted.
+    """
+    script_name = str(environ.get("SCRIPT_NAME", ""))
+    claimed = environ.get("HTTP_SCRIPT_NAME")
+    if not claimed or believed or not is_gunicorn(environ):
+        return script_name
+    if "," in claimed:
+        claimed = script_name  # several fields, of which gunicorn took any
+    # The rest is from a WSGI application around this one.
+    return os.environ.get("SCRIPT_NAME", "") + script_name.removeprefix(claimed)
+
+
+def is_gunicorn(environ: WSGIEnvironment) -> bool:
+    """Whether gunicorn made this environ."""
+    return "gunicorn.socket" in environ or "gunicorn.sock" in environ
 
 
 def early_bytes(environ: WSGIEnvironment, sock: socket.socket) -> bytes:

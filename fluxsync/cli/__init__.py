@@ -17,9 +17,12 @@ COMMANDS = {
     "new": "Make a new project.",
     "dev": "Serve an application and reload it when its files change.",
     "run": "Serve an application with gunicorn.",
+    "workbench": "Serve an application within a session of Posit Workbench.",
+    "config": "Show all settings and where they come from.",
     "build": "Compress Streamlit's frontend files.",
     "status": "Show running applications.",
     "shutdown": "End a running application.",
+    "doctor": "Say what is wrong on the way to a site.",
 }
 
 

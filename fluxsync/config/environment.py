@@ -7,6 +7,9 @@ what goes in, not what stays out.
 from __future__ import annotations
 
 import fnmatch
+import os
+import sys
+import sysconfig
 import typing as t
 
 #: Names and patterns of variables that a Python program needs to find its files, libraries,
@@ -38,3 +41,19 @@ def streamlit_environment(environ: t.Mapping[str, str], more: t.Collection[str])
     # left-most X-Forwarded-For entry, which is the client's own (Streamlit 1.67).
     chosen["FORWARDED_ALLOW_IPS"] = "127.0.0.1"
     return chosen
+
+
+def python_path() -> str:
+    """Return ``PYTHONPATH`` for another process that is to find what this one finds.
+
+    For programs that have Python within, and add to its path by options of their own.
+    """
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    own |= {os.path.join(path, "lib-dynload") for path in own}
+    return os.pathsep.join(
+        dict.fromkeys(
+            os.path.abspath(path)
+            for path in sys.path
+            if os.path.isdir(path or ".") and path not in own
+        )
+    )

@@ -69,8 +69,13 @@ def _upstreams(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+    try:
+        parts = urlsplit(value)
+        normalize_mount(parts.path)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_url = False
+    if value and (not is_url or parts.query or parts.fragment):
         raise ValueError("an absolute URL such as https://example.org/app")
     return value.rstrip("/")
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import Field
 
 from ..exceptions import ConfigError
+from ..sansio import rootpath
+from ..sansio.paths import normalize_mount
+from ..sansio.rootpath import RootPath
 from . import sources
 from .fields import (
     LIST,
@@ -205,13 +209,32 @@ class FluxSyncSettings(pydantic.BaseModel):
             raise _explain(e, found) from None
         self._origins = {name: f.source for name, f in found.items()}
         if self.streamlit_script and self.streamlit_upstream:
-            name, value = "streamlit_script", self.streamlit_script
-            alone = "nothing, as streamlit_upstream is set too: choose one of them"
-            raise ConfigError(name, value, source=self.source(name), expected=alone)
+            self._refuse("streamlit_script", "nothing, as streamlit_upstream is set: choose one")
+        public = self.public_base_url and normalize_mount(urlsplit(self.public_base_url).path)
+        if public and self.root_path and public != self.root_path:
+            self._refuse("root_path", f"{public}, as in public_base_url, or nothing")
+        if hidden := rootpath.hides(self.root.path, self.api_mount_path):
+            other = "" if hidden != self.api_mount_path else ", or another api_mount_path"
+            self._refuse(self.root.rule, f"another path, as {hidden} is taken{other}")
+
+    def _refuse(self, name: str, expected: str) -> t.NoReturn:
+        """Refuse a value that goes ill with another one."""
+        value, source = getattr(self, name), self.source(name)
+        raise ConfigError(name, value, source=source, expected=expected)
 
     def source(self, name: str) -> str:
         """Return where a setting's value comes from."""
         return self._origins.get(name, "default")
+
+    @property
+    def root(self) -> RootPath:
+        """The root path that is set, and by which setting."""
+        if self.root_path or self.source("root_path") != "default":
+            return RootPath(self.root_path, "root_path")
+        if self.public_base_url:
+            path = normalize_mount(urlsplit(self.public_base_url).path)
+            return RootPath(path, "public_base_url")
+        return rootpath.NONE
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:

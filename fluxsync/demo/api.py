@@ -92,9 +92,11 @@ def add_sighting(body: models.NewSighting) -> tuple[dict[str, Any], int]:
 @api.get("/request", tags=[GATEWAY], responses={200: models.Received})
 def get_request() -> dict[str, Any]:
     """Show this very request as it came out of the gateway."""
+    rule = request.environ.get("fluxsync.root_path")
     return models.Received(
         method=request.method,
         root_path=request.root_path,
+        root_path_rule=rule.rule if rule else "",
         path=request.path,
         client_address=request.remote_addr,
         request_id=request.headers.get("X-Request-Id"),

@@ -163,6 +163,7 @@ class Received(BaseModel):
 
     method: str
     root_path: str = Field(description="Where the API is mounted, as the browser sees it")
+    root_path_rule: str = Field(description="What said so: a setting, variable or header field")
     path: str = Field(description="The path below the root path")
     client_address: str | None
     request_id: str | None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ..bridges.chunks import provide_input
+from ..sansio import paths
 from ..sansio.routing import Route
 from ..telemetry.access import Exchange, LoggedBody
 from ..telemetry.requestid import ENVIRON_KEY, HEADER, accept_request_id
-from . import health, script
+from . import health, misplaced, script
 from .assets import Assets
+from .calls import CALL
 from .delivery import ApiFile, client_socket, deliver
 from .errors import Failure
 from .handover import HandOver
@@ -22,6 +25,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..config import FluxSyncSettings
+    from ..config.platform import Platform
     from ..process.client import SupervisorClient
     from ..typing import Headers, StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -33,30 +37,43 @@ class Gateway:
 
     :param api: WSGI application under the API's path.
     :param supervisor: This process's line to the supervisor.
+    :param platform: The host around this process.
     """
 
     def __init__(
-        self, settings: FluxSyncSettings, api: WSGIApplication, supervisor: SupervisorClient
+        self,
+        settings: FluxSyncSettings,
+        api: WSGIApplication,
+        supervisor: SupervisorClient,
+        platform: Platform,
     ) -> None:
         self._settings = settings
         self._api = api
         self._supervisor = supervisor
-        self._reader = RequestReader(settings)
+        self._reader = RequestReader(settings, platform)
         self._hand_over = HandOver(settings, supervisor)
-        self._streamlit = StreamlitProxy(settings, lambda: supervisor.table, self._hand_over)
-        opener = Opener(settings, supervisor)
+        public = (settings.public_base_url,) if settings.public_base_url else ()
+        allowed = (*public, *settings.allowed_origins, *platform.origins)
+        self._streamlit = StreamlitProxy(
+            settings, lambda: supervisor.table, self._hand_over, allowed
+        )
+        opener = Opener(settings, supervisor, allowed)
         self._websocket = WebSocketProxy(opener, self._hand_over)
         self._tunnel = TunnelProxy(settings, supervisor, opener)
         self._assets = Assets(settings, lambda: supervisor.table, self._streamlit)
         self._log = settings.enable_gateway_access_log
 
-    def start(self) -> None:
-        """Have a supervisor, and so Streamlit, started; at the latest, a request does."""
-        self._supervisor.start()
+    def start(self, is_leaving: t.Callable[[], bool] = lambda: False) -> None:
+        """Have a supervisor, and so Streamlit, started; at the latest, a request does.
+
+        :param is_leaving: Whether this process takes no more requests.
+        """
+        self._supervisor.start(is_leaving)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         self._supervisor.start()
+        provide_input(environ)
         try:
             request = self._reader.read(environ)
         except ValueError as e:
@@ -86,6 +103,8 @@ class Gateway:
         route = request.route
         if route is Route.API:
             return self._api(self._api_environ(request), start_response)
+        if CALL in request.environ:
+            raise Failure(404, "pages can call the API here, and nothing else")
         if route is Route.WEBSOCKET:
             return self._websocket(request, start_response)
         if route is Route.STREAMLIT:
@@ -101,6 +120,8 @@ class Gateway:
             return health.ready(self._supervisor.table, start_response)
         if request.path == script.PATH:
             return script.respond(request, start_response)
+        if route is Route.MISPLACED:
+            raise misplaced.refuse(request)
         raise Failure(404, "there is nothing here")
 
     def _api_environ(self, request: Request) -> WSGIEnvironment:
@@ -117,6 +138,9 @@ class Gateway:
         if client.host:
             environ["HTTP_HOST"] = client.host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
+        environ["fluxsync.root_path"] = request.root_path
+        if request.user is not None:
+            environ["REMOTE_USER"], environ["fluxsync.user"] = request.user.name, request.user
         if client_socket(environ) is not None:
             environ["wsgi.file_wrapper"] = ApiFile
         return environ
@@ -139,7 +163,7 @@ class Gateway:
 
 def _add_slash(request: Request, start_response: StartResponse) -> Iterable[bytes]:
     """Redirect to the root path's directory: Streamlit's page loads files relative to it."""
-    location = request.root.rpartition("/")[2] + "/"
+    location = paths.relative_reference(request.root, request.root + "/")
     if request.target.query:
         location += f"?{request.target.query}"
     start_response("307 Temporary Redirect", [("Location", location), ("Content-Length", "0")])

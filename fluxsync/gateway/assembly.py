@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing as t
+from urllib.parse import urlsplit
 
 from ..assets import directories
-from ..config.environment import streamlit_environment
+from ..config.environment import python_path, streamlit_environment
+from ..config.platform import find_platform
+from ..exceptions import SupervisorError
 from ..pages.command import TARGET_VARIABLE, streamlit_arguments
 from ..process.client import SupervisorClient
 from ..process.lifetime import Anchor
 from ..process.spec import Spec, application_key
 from ..process.state import StateDirectory, base_directory
+from ..upstream.calls import CALLS_URL, CALLS_VARIABLE
 from ..upstream.client import API_BASE_VARIABLE
 from .application import Gateway
+from .calls import CallListener
 from .handover import relay_limits
 
 if t.TYPE_CHECKING:
     from ..bridges.host import Host
     from ..config import FluxSyncSettings
+    from ..config.platform import Platform
     from ..typing import WSGIApplication
 
 
@@ -37,15 +43,35 @@ def build_gateway(
     key = application_key(spec.name, spec.directory, anchor.pid, anchor.start)
 
     def locate() -> StateDirectory:
+        if host.defect:
+            raise SupervisorError(host.defect)  # for the log and the page; the API goes on
         return StateDirectory(base_directory(settings.state_dir), key)
 
-    if not host.forks_later:
+    if not host.forks_later and not host.defect:
         locate()  # what's wrong with it is said now, and not with the first request
-    return Gateway(settings, api, SupervisorClient(locate, spec, anchor))
+    supervisor = SupervisorClient(locate, spec, anchor)
+    gateway = Gateway(settings, api, supervisor, platform_of(settings, host))
+    if spec.calls_variable:
+        supervisor.prepare = CallListener(gateway, settings.graceful_timeout_s).open
+    return gateway
+
+
+def platform_of(settings: FluxSyncSettings, host: Host) -> Platform:
+    """Return the host around this process, which may publish its port under a path."""
+    port = urlsplit(host.url).port
+    if port is None and settings.source("gateway_port") != "default":
+        port = settings.gateway_port
+    return find_platform(os.environ, port or 0)
+
+
+def public_url(settings: FluxSyncSettings, platform: Platform) -> str:
+    """Return where browsers find the application, if that's known; it ends with a slash."""
+    return f"{settings.public_base_url}/" if settings.public_base_url else platform.url
 
 
 def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
     """Return what the supervisor is to run."""
+    platform = platform_of(settings, host)
     common: dict[str, t.Any] = {
         "directory": os.getcwd(),
         "start_timeout": settings.streamlit_start_timeout_s,
@@ -54,6 +80,8 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
         "limits": dataclasses.asdict(relay_limits(settings)),
         "end_anchor": settings.exit_if_streamlit_fails,
         "url": host.url,
+        "browser_url": public_url(settings, platform),
+        "linger": host.linger,
         "cache_dirs": tuple(map(str, directories.candidates(settings.cache_dir))),
     }
     if settings.streamlit_upstream:
@@ -62,22 +90,33 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
     script = settings.streamlit_script
     environment = streamlit_environment(os.environ, settings.streamlit_env)
     environment[API_BASE_VARIABLE] = api_base(settings, host)
+    # Else it could be the one of a page that has started this server.
+    environment.pop(CALLS_VARIABLE, None)
+    if host.embeds_python:
+        environment["PYTHONPATH"] = python_path()
     # The banner shows a URL that only this machine can reach, and nobody should.
     environment.setdefault("STREAMLIT_LOGGER_HIDE_WELCOME_MESSAGE", "true")
     if not script:
         environment[TARGET_VARIABLE] = target
     return Spec(
         name=script or target,
-        arguments=streamlit_arguments(settings),
+        arguments=streamlit_arguments(settings, knows_users=platform.is_connect),
         target="" if script else target,
         environment=environment,
+        calls_variable="" if settings.internal_api_base or _listener(host) else CALLS_VARIABLE,
         **common,
     )
 
 
 def api_base(settings: FluxSyncSettings, host: Host) -> str:
-    """Return the URL at which pages reach the API."""
-    if settings.internal_api_base:
-        return settings.internal_api_base
-    listener = host.url or f"http://127.0.0.1:{settings.gateway_port}"
-    return listener + settings.api_mount_path
+    """Return the URL at which pages reach the API.
+
+    Where no listener's URL is known, it's one that stands for the workers' private sockets.
+    """
+    base = settings.internal_api_base
+    return base or (_listener(host) or CALLS_URL) + settings.api_mount_path
+
+
+def _listener(host: Host) -> str:
+    # Where TLS ends in the listener, its certificate is hardly for this machine's own address.
+    return host.url if host.url.startswith("http://") else ""

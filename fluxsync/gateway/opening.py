@@ -8,7 +8,7 @@ from ..exceptions import UpstreamError
 from ..sansio import origins
 from ..upstream.websocket import Opened, Refused, open_websocket
 from .errors import from_upstream, not_ready
-from .streamlit import allowed_origins, foreign_origin
+from .streamlit import foreign_origin
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
@@ -27,12 +27,16 @@ class Opener:
     """Says who may open a WebSocket, and opens it.
 
     Thread-safe.
+
+    :param allowed: Origins that are welcome besides the one that was asked.
     """
 
-    def __init__(self, settings: FluxSyncSettings, supervisor: SupervisorClient) -> None:
+    def __init__(
+        self, settings: FluxSyncSettings, supervisor: SupervisorClient, allowed: t.Collection[str]
+    ) -> None:
         self._settings = settings
         self._supervisor = supervisor
-        self._allowed = allowed_origins(settings)
+        self._allowed = allowed
 
     def check_origin(self, request: Request) -> None:
         """Refuse foreign pages.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import typing as t
+import zlib
 
 from ..sansio import encodings, injection, paths, routing
+from . import misplaced
 from . import script as _script
 
 if t.TYPE_CHECKING:
@@ -26,11 +28,12 @@ class Pages:
         self._kind = settings.gateway_page_script
         self._transport = settings.gateway_transport
         self._nonce_field = settings.gateway_csp_nonce_header
+        self._root_path = settings.root.path
 
     def may_answer(self, request: Request) -> bool:
         """Whether the answer to a request may be Streamlit's page."""
         return (
-            self._kind != "off"
+            (self._kind != "off" or _is_deep(request))
             and request.method in ("GET", "HEAD")
             and not routing.is_streamlits_own(request.path)
         )
@@ -42,7 +45,7 @@ class Pages:
         that it hasn't changed, where Streamlit's server has more than pages (``st.App``).
         """
         wants_page = "text/html" in request.header("accept").lower()
-        return injection.ask_whole(fields) if wants_page else fields
+        return injection.ask_whole(fields) if wants_page and self._kind != "off" else fields
 
     def edit(self, request: Request, response: GatewayResponse, fields: Headers) -> Headers:
         """Put the script into a page, and return the fields that it has then.
@@ -50,8 +53,13 @@ class Pages:
         What isn't a page stays as it is.
 
         :raise UpstreamError: The page didn't come.
+        :raise Failure: The page would be of no use at this path.
         """
         body = response.body
+        if _is_deep(request) and request.method == "GET" and _is_streamlits(body):
+            raise misplaced.refuse_page(request)
+        if self._kind == "off":
+            return fields
         head, left = body.head, body.remaining
         is_small = left is None or left <= injection.LIMIT
         if not injection.may_be_edited(head.status, head.named) or not is_small:
@@ -95,6 +103,8 @@ class Pages:
     def _tag(self, request: Request, script: _script.PageScript, nonce: str) -> bytes:
         path = request.target.path
         attributes = [("data-path", path), ("data-transport", self._transport)]
+        if self._root_path:
+            attributes.insert(1, ("data-root", self._root_path))
         if self._kind == "file":
             # Relative, as nobody may have said under which root path this is.
             reference = paths.relative_reference(path, _script.PATH)
@@ -104,7 +114,36 @@ class Pages:
         return injection.opening_tag(attributes)
 
 
-def _take(body: UpstreamBody) -> bytes:
+def _is_deep(request: Request) -> bool:
+    """Whether the path has more segments than the name of a page can have."""
+    return request.target.path.count("/") > 1
+
+
+def _is_streamlits(body: UpstreamBody) -> bool:
+    """Whether a body is Streamlit's page, which loads its files relative to its path."""
+    named = body.head.named
+    is_html = named.get("content-type", "").startswith("text/html")
+    # Not a redirect, and not the words of an error.
+    is_page = is_html and body.head.status in (200, 404)
+    coding = named.get("content-encoding", "identity").lower()
+    is_small = body.remaining is None or body.remaining <= injection.LIMIT
+    if not is_page or not is_small or coding not in ("identity", "gzip"):
+        return False
+    decode = _gunzip if coding == "gzip" else bytes
+    page = _take(body, decode)
+    body.put_back(page)
+    return injection.is_streamlits(decode(page))
+
+
+def _gunzip(data: bytes) -> bytes:
+    """Return what the beginning of compressed data says."""
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data, injection.LIMIT)
+    except zlib.error:
+        return b""
+
+
+def _take(body: UpstreamBody, decode: t.Callable[[bytes], bytes] = bytes) -> bytes:
     """Take a page out of its body: all of it, or as much as there is to look at.
 
     Who sends a page without its length may send it slowly, for people to read meanwhile.
@@ -112,6 +151,6 @@ def _take(body: UpstreamBody) -> bytes:
     page = b""
     while not body.is_complete and len(page) <= injection.LIMIT:
         page += next(body, b"")
-        if body.remaining is None and injection.is_enough(page):
+        if body.remaining is None and injection.is_enough(decode(page)):
             break
     return page

@@ -6,23 +6,43 @@ import dataclasses
 import random
 import typing as t
 
-from ..bridges.sockets import connection_scheme
-from ..sansio import balancing, exchanges, forwarding, handshake, paths, rootpath, routing
+from ..bridges.sockets import connection_scheme, server_mount
+from ..sansio import (
+    balancing,
+    exchanges,
+    forwarding,
+    handshake,
+    identity,
+    paths,
+    rootpath,
+    routing,
+)
 from ..sansio import headers as _headers
-from ..sansio.forwarding import Trust
 from ..sansio.routing import Route
+from ..sansio.trust import Trust
 from ..telemetry.access import Exchange
 from ..telemetry.requestid import accept_request_id
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
+    from ..config.platform import Platform
     from ..sansio.forwarding import Client
+    from ..sansio.identity import User
     from ..sansio.paths import Target
+    from ..sansio.rootpath import RootPath
     from ..typing import Headers, WSGIEnvironment
     from .files import OpenFile
 
+#: What Posit Connect tells the application.
+_CONNECT_FIELDS = (
+    rootpath.CONNECT_BASE,
+    rootpath.CONNECT_REQUEST,
+    identity.CONNECT_CREDENTIALS,
+    "posit-connect-user-session-token",
+)
+
 #: Cookies that are between the gateway and the browser; Streamlit doesn't see them.
-_OWN_COOKIES = (balancing.COOKIE, exchanges.COOKIE)
+_OWN_COOKIES = (balancing.COOKIE, exchanges.COOKIE, routing.REDIRECTS_COOKIE)
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,15 +55,24 @@ class Request:
     target: Target
     #: Path to decide on, normalized, the root path removed.
     path: str
-    root: str
+    root_path: RootPath
+    #: Root path for cookies; empty where browsers may see another one.
+    cookie_root: str
     #: Whether it is for the root path itself, without the slash that makes it a directory.
     is_bare_root: bool
     route: Route
     client: Client
     exchange: Exchange
     trust: Trust
+    #: The user, if the host has logged one in.
+    user: User | None = None
     #: The file that the server sends as the answer, and whose end it tells nobody else.
     file: OpenFile | None = None
+
+    @property
+    def root(self) -> str:
+        """Root path: ``""`` or ``"/a/b"``."""
+        return self.root_path.path
 
     @property
     def request_id(self) -> str:
@@ -67,7 +96,7 @@ class Request:
     def set_cookie(self, name: str, value: str) -> tuple[str, str]:
         """Return the field that gives the browser a cookie for all of the application."""
         secure = "; Secure" if self.client.scheme == "https" else ""
-        path = self.root or "/"
+        path = self.cookie_root or "/"
         return "Set-Cookie", f"{name}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
     def choose(self, table: balancing.Table) -> balancing.Row | None:
@@ -81,27 +110,47 @@ class Request:
         for cookie in _OWN_COOKIES:
             if cookie in self.header("cookie"):
                 fields = _headers.without_cookie(fields, cookie)
+        if self.user is not None:
+            fields += identity.streamlit_fields(self.user)
         return fields + forwarding.added(self.client, self.root, self.request_id)
 
 
 class RequestReader:
     """Makes :class:`Request` objects, with what the settings say worked out once."""
 
-    def __init__(self, settings: FluxSyncSettings) -> None:
-        self._root_path = settings.root_path
+    def __init__(self, settings: FluxSyncSettings, platform: Platform) -> None:
         self._api_mount = settings.api_mount_path
+        self._is_connect = platform.is_connect
+        self._roots = rootpath.Rules(
+            settings.root, platform.guesses, on_connect=platform.is_connect
+        )
         own = {settings.gateway_csp_nonce_header} - {""}
-        self._trust = Trust(settings.trusted_networks, settings.identity_headers, own)
+        host = _CONNECT_FIELDS if platform.is_connect else ()
+        self._trust = Trust(settings.trusted_networks, settings.identity_headers, own, host)
 
     def read(self, environ: WSGIEnvironment) -> Request:
         """Read a request.
 
         :raise ValueError: The request target can't be understood.
         """
-        client = self._client(environ)
-        root = rootpath.find(self._root_path, environ.get("SCRIPT_NAME", ""))
+
+        def field(name: str) -> str:
+            return t.cast(str, environ.get(_headers.environ_key(name), ""))
+
+        # A peer on a Unix socket has no address, and is on this machine.
+        peer = environ.get("REMOTE_ADDR") or "127.0.0.1"
+        is_trusted = self._trust.is_trusted
+        client = forwarding.resolve(peer, connection_scheme(environ), field, is_trusted)
         whole = _target(environ)
-        path = paths.without_root(paths.normalize(whole.path), root)
+        normalized = paths.normalize(whole.path)
+        believed = self._is_connect or client.via_trusted
+        script_name = server_mount(environ, believed=believed)
+        found = self._roots.find(normalized, script_name, field, client.proxies)
+        root = found.path
+        # What is a path of the application as well is gone already, or nobody could reach that.
+        is_gone = found.rule != "SCRIPT_NAME" and rootpath.hides(root, self._api_mount)
+        left = "" if is_gone else root
+        path = paths.without_root(normalized, left)
         route = routing.route(path, self._api_mount)
         upgrade = environ.get("HTTP_UPGRADE")
         if upgrade and route is Route.STREAMLIT and handshake.is_upgrade([("upgrade", upgrade)]):
@@ -118,23 +167,20 @@ class RequestReader:
         return Request(
             environ,
             method,
-            whole._replace(path=paths.without_root(whole.path, root)) if root else whole,
+            whole._replace(path=paths.without_root(whole.path, left)) if left else whole,
             path,
-            root,
-            bool(root) and whole.path == root,
+            found,
+            # Posit Connect puts its mount in front of cookies' paths by itself.
+            root if found.is_certain and not self._is_connect else "",
+            bool(left) and whole.path == left,
             route,
             client,
             exchange,
             self._trust,
+            identity.from_connect(field(identity.CONNECT_CREDENTIALS))
+            if self._is_connect
+            else None,
         )
-
-    def _client(self, environ: WSGIEnvironment) -> Client:
-        def field(name: str) -> str:
-            return t.cast(str, environ.get(_headers.environ_key(name), ""))
-
-        # A peer on a Unix socket has no address, and is on this machine.
-        peer = environ.get("REMOTE_ADDR") or "127.0.0.1"
-        return forwarding.resolve(peer, connection_scheme(environ), field, self._trust.is_trusted)
 
 
 def _target(environ: WSGIEnvironment) -> Target:

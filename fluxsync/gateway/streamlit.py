@@ -10,9 +10,10 @@ from ..sansio import headers as _headers
 from ..sansio.framing import Framing, request_framing
 from ..upstream.adapter import BodyAborted, GatewayAdapter, GatewayRequest, GatewayResponse
 from ..upstream.connections import Pool
+from . import misplaced
 from .errors import Failure, from_upstream, not_ready
 from .page import Pages
-from .truncation import ResettingBody
+from .truncation import ResettingBody, ends_with_connection
 from .uploads import SlowUploads
 
 if t.TYPE_CHECKING:
@@ -39,17 +40,22 @@ class StreamlitProxy:
     Thread-safe.
 
     :param table: Returns the current table of replicas.
+    :param allowed: Origins that are welcome besides the one that was asked.
     """
 
     def __init__(
-        self, settings: FluxSyncSettings, table: t.Callable[[], Table], hand_over: HandOver
+        self,
+        settings: FluxSyncSettings,
+        table: t.Callable[[], Table],
+        hand_over: HandOver,
+        allowed: t.Collection[str],
     ) -> None:
         self._settings = settings
         self._table = table
         self._uploads = SlowUploads(settings, hand_over)
         self._pages = Pages(settings)
         self._adapters: dict[tuple[str, int], GatewayAdapter] = {}
-        self._allowed = allowed_origins(settings)
+        self._allowed = allowed
 
     def __call__(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request with Streamlit's answer.
@@ -69,12 +75,15 @@ class StreamlitProxy:
                 return left
         may_be_page = self._pages.may_answer(request)
         response = self._send(request, body, row, may_be_page)
+        if misplaced.drops_slash(request, response.body.head, _authorities(request, row)):
+            response.body.close()
+            return misplaced.redirect(request, start_response)
         fields = _fields(request, response, row)
         if may_be_page:
             fields = self._edit(request, response, fields)
         start_response(f"{response.status_code} {response.reason or 'Unknown'}", fields)
         body_ends_unseen = response.body.remaining is None and request.method != "HEAD"
-        if body_ends_unseen and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        if body_ends_unseen and ends_with_connection(request.environ):
             return ResettingBody(response.body, request.environ)
         return response.body
 
@@ -97,6 +106,9 @@ class StreamlitProxy:
         except UpstreamError as e:
             response.body.close()
             raise from_upstream(e) from e
+        except Failure:
+            response.body.close()
+            raise
 
     def _send(
         self, request: Request, body: RequestBody, row: Row, may_be_page: bool
@@ -207,12 +219,6 @@ class RequestBody:
             raise BodyAborted(f"{left} bytes are missing")
 
 
-def allowed_origins(settings: FluxSyncSettings) -> tuple[str, ...]:
-    """Return the origins that are welcome besides the one that was asked."""
-    public = (settings.public_base_url,) if settings.public_base_url else ()
-    return public + settings.allowed_origins
-
-
 def foreign_origin(origin: str, request: Request) -> Failure:
     """Return the answer to a foreign page."""
     return Failure(
@@ -220,6 +226,10 @@ def foreign_origin(origin: str, request: Request) -> Failure:
         f"{origin} may not use {request.client.host or 'this server'}: if it's your own page, "
         "let the proxy pass the Host field on, or set public_base_url or allowed_origins",
     )
+
+
+def _authorities(request: Request, row: Row) -> tuple[str, str]:
+    return request.client.host, f"{row.host}:{row.port}"
 
 
 def _fields(request: Request, response: GatewayResponse, row: Row) -> Headers:
@@ -230,7 +240,7 @@ def _fields(request: Request, response: GatewayResponse, row: Row) -> Headers:
     fields = _headers.for_client(head.fields, named.get("connection", ""), is_chunked=is_chunked)
     if "location" in named or "set-cookie" in named:
         authorities = (request.client.host, f"{row.host}:{row.port}")
-        fields = rewriting.rewrite(fields, request.target.path, request.root, authorities)
+        fields = rewriting.rewrite(fields, request.target.path, request.cookie_root, authorities)
     is_page = named.get("content-type", "").startswith("text/html") and head.status == 200
     if is_page and request.method == "GET" and request.replica != row.id:
         fields.append(request.set_cookie(balancing.COOKIE, row.id))

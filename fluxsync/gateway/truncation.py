@@ -2,7 +2,8 @@
 
 Without a length and without chunks, a response ends with its connection (RFC 9112 6.3), and one
 that broke off looks complete. nginx speaks HTTP/1.0 to its upstreams unless it's told otherwise.
-A connection that is reset instead of closed is an error to everybody.
+uWSGI never sends chunks by itself. A connection that is reset instead of closed is an error to
+everybody.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ if t.TYPE_CHECKING:
 
 #: Close with a reset: linger, for no time.
 _ABORT = struct.pack("@ii", 1, 0)
+
+
+def ends_with_connection(environ: WSGIEnvironment) -> bool:
+    """Whether a response without a length has the connection's end for its own."""
+    return environ.get("SERVER_PROTOCOL") == "HTTP/1.0" or "uwsgi.version" in environ
 
 
 class ResettingBody:

@@ -52,6 +52,9 @@ class SupervisorClient:
         self._state: StateDirectory
         self._spec = spec
         self._anchor = anchor
+        #: Called with the state directory whenever there's a supervisor that doesn't know this
+        #: process yet, in this object's thread.
+        self.prepare: t.Callable[[StateDirectory], None] | None = None
         self._start_lock = threading.Lock()
         self._pid = 0
         self._lock: threading.Lock
@@ -62,14 +65,20 @@ class SupervisorClient:
         self._wait_until = 0.0
         self._launches = 0
         self._launch_at = 0.0
+        self._is_leaving: t.Callable[[], bool]
 
-    def start(self) -> None:
-        """Connect, and stay connected. Does nothing if this process has done so already."""
+    def start(self, is_leaving: t.Callable[[], bool] = lambda: False) -> None:
+        """Connect, and stay connected. Does nothing if this process has done so already.
+
+        :param is_leaving: Whether this process takes no more requests, and so shouldn't start
+            a supervisor in place of one that has gone.
+        """
         if self._pid == os.getpid():
             return
         with self._start_lock:
             if self._pid == os.getpid():
                 return
+            self._is_leaving = is_leaving
             # Made here, not before a fork or before gevent has patched what they're made of.
             self._lock = threading.Lock()
             self._known = threading.Event()
@@ -136,7 +145,7 @@ class SupervisorClient:
         while self._anchor.is_alive():
             sock = connect(self._state)
             if sock is None:
-                if time.monotonic() >= self._launch_at:
+                if time.monotonic() >= self._launch_at and not self._is_leaving():
                     # No daemon: if this process ends now, it ends afterwards.
                     election = threading.Thread(target=self._elect, name="fluxsync-election")
                     election.start()
@@ -185,6 +194,8 @@ class SupervisorClient:
 
     def _follow(self, sock: socket.socket) -> None:
         """Take tables until the connection ends."""
+        if self.prepare is not None:
+            self.prepare(self._state)
         hello = {"type": "hello", "pid": os.getpid(), "spec": self._spec.to_json()}
         wire.send(sock, hello)
         with self._lock:

@@ -33,6 +33,19 @@ main(sys.argv[2:])
 """
 
 
+def python_program() -> str:
+    """Return the Python program that finds the packages that this process finds.
+
+    It's :data:`sys.executable`, except in programs that have Python within: pyuwsgi in a virtual
+    environment names the Python that the environment was made with.
+    """
+    own = os.path.join(sys.prefix, "bin")
+    is_own = sys.prefix == sys.base_prefix or os.path.dirname(sys.executable) == own
+    named = "python" in os.path.basename(sys.executable)
+    program = os.path.join(own, "python3")
+    return sys.executable if (is_own and named) or not os.path.exists(program) else program
+
+
 def connect(state: StateDirectory) -> socket.socket | None:
     """Return a connection to a supervisor, or ``None`` if there is none."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -77,7 +90,7 @@ def launch(state: StateDirectory, lock: int, anchor: Anchor) -> None:
     """
     package_parent = pathlib.Path(__file__).parents[2]
     command = [
-        *(sys.executable, "-I", "-S", "-c", _PROGRAM, os.fspath(package_parent)),
+        *(python_program(), "-I", "-S", "-c", _PROGRAM, os.fspath(package_parent)),
         *(os.fspath(state.path), str(lock), str(anchor.pid), anchor.start),
     ]
     try:

@@ -76,18 +76,26 @@ class Lifetime:
         self.anchor = anchor
         self._began = time.monotonic()
         self._anchor_ended: float | None = None
+        self._alone_since: float | None = None
 
-    def is_over(self, *, wanted: bool, connections: int) -> bool:
+    def is_over(self, *, wanted: bool, connections: int, linger: float | None = None) -> bool:
         """Whether nobody needs the supervisor any more.
 
         :param wanted: Whether anybody has said what it's for.
         :param connections: Number of connected workers.
+        :param linger: Seconds that it stays without any; ``None`` is as long as the anchor.
         """
         now = time.monotonic()
+        if connections:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = now
         if not self.anchor.is_alive():
             if self._anchor_ended is None:
                 self._anchor_ended = now
             return not connections or now - self._anchor_ended > ORPHANS
+        if wanted and linger is not None and self._alone_since is not None:
+            return now - self._alone_since > linger
         return not wanted and now - self._began > FIRST_WORD
 
 

@@ -26,6 +26,9 @@ class Spec:
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Streamlit servers of somebody else, as ``host:port``.
     upstreams: tuple[str, ...] = ()
+    #: Variable that tells Streamlit's process where gateway workers take calls of pages, if
+    #: they do.
+    calls_variable: str = ""
     replicas: int = 1
     start_timeout: float = 60.0
     graceful_timeout: float = 10.0
@@ -34,8 +37,12 @@ class Spec:
     limits: dict[str, float] = dataclasses.field(default_factory=dict)
     #: End the anchor if Streamlit never comes up (``fluxsync run``, ``demo``, ``dev``).
     end_anchor: bool = False
+    #: Seconds that the supervisor stays without workers; ``None`` is as long as the anchor.
+    linger: float | None = None
     #: Where people reach the application; printed once it's ready.
     url: str = ""
+    #: Where browsers find it, if a host publishes it elsewhere; printed as well.
+    browser_url: str = ""
     #: Where compressed frontend files may be kept, the best place first.
     cache_dirs: tuple[str, ...] = ()
 

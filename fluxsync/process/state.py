@@ -31,6 +31,8 @@ class StateDirectory:
         self.path = base / key
         self.socket = self.path / "supervisor.sock"
         self.info = self.path / "supervisor.json"
+        #: Where gateway workers have sockets for pages; not always there.
+        self.calls = self.path / "calls"
         self._lock = self.path / "lock"
         if len(os.fsencode(self.socket)) > _MAX_SOCKET_PATH:
             raise ConfigError(
@@ -89,7 +91,8 @@ class StateDirectory:
 
     def touch(self) -> None:
         """Keep it from being cleaned away as old (systemd-tmpfiles does after 10 days)."""
-        for path in (self.path, self._lock, self.socket, self.info):
+        sockets = (self.calls, *self.calls.glob("*"))
+        for path in (self.path, self._lock, self.socket, self.info, *sockets):
             with contextlib.suppress(OSError):
                 os.utime(path)
 

@@ -175,8 +175,10 @@ class Supervisor:
             self._touch_at = now + _TOUCH
             self._state.touch()
         workers = len(self._switchboard.workers)
-        if self._lifetime.is_over(wanted=self._spec is not None, connections=workers):
-            self._begin_end("the server has ended")
+        spec = self._spec
+        linger = spec.linger if spec is not None else None
+        if self._lifetime.is_over(wanted=spec is not None, connections=workers, linger=linger):
+            self._begin_end("nobody is left that needs it")
         if self._signal:
             self._begin_end(signal.Signals(self._signal).name)
         if self._ending is not None:
@@ -244,6 +246,8 @@ class Supervisor:
         """Run this from now on; a reload may have changed the settings."""
         self._configure_logging(spec.log_level)
         environment = {"STREAMLIT_SERVER_COOKIE_SECRET": self._cookie_secret, **spec.environment}
+        if spec.calls_variable:
+            environment[spec.calls_variable] = os.fspath(self._state.calls)
         fleet = Fleet(spec, environment, self._selector, self._prober)
         if self._fleet is not None:
             logger.info("settings have changed, Streamlit is started anew")
@@ -289,6 +293,8 @@ class Supervisor:
         if table.ready and spec.url and not self._announced:
             self._announced = True
             _say(f"Running on {spec.url}")
+            if spec.browser_url:
+                _say(f"In the browser: {spec.browser_url}")
         if fleet.has_given_up and spec.end_anchor and self._ending is None:
             for row in table.rows:
                 _say(f"Streamlit did not start: {row.reason}", sys.stderr)

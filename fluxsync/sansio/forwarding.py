@@ -7,7 +7,6 @@ of fluxsync answers.
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import typing as t
 
@@ -107,7 +106,7 @@ REPLACED = frozenset(
 )
 
 #: What the next hop is told anew, or not at all.
-_ANEW = REPLACED | _headers.HOP_BY_HOP | {"", "content-length", "content-type", "expect", "host"}
+ANEW = REPLACED | _headers.HOP_BY_HOP | {"", "content-length", "content-type", "expect", "host"}
 
 #: Some proxies name the WebSocket's scheme.
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -123,11 +122,16 @@ class Client(t.NamedTuple):
     host: str
     #: All addresses from the client to this server's peer, for ``X-Forwarded-For``.
     chain: tuple[str, ...]
-    #: Whether the peer is a trusted proxy.
-    via_trusted: bool
+    #: How many trusted proxies are between, the peer being the first of them.
+    proxies: int = 0
+
+    @property
+    def via_trusted(self) -> bool:
+        """Whether the peer is a trusted proxy."""
+        return self.proxies > 0
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     # WSGI has one name for both: SM_USER and SM-USER are HTTP_SM_USER.
     return name.lower().replace("_", "-")
 
@@ -137,7 +141,7 @@ def is_claim(name: str, extra: t.Collection[str] = ()) -> bool:
 
     :param extra: More names from the settings, in lower case and with ``-`` for ``_``.
     """
-    name = _folded(name)
+    name = folded(name)
     return (
         name in FORWARDING
         or name in IDENTITY
@@ -170,7 +174,7 @@ def resolve(
     """
     host = field("host")
     if not is_trusted(peer):
-        return Client(peer, scheme, host, (peer,) if peer else (), False)
+        return Client(peer, scheme, host, (peer,) if peer else ())
     claimed = field("x-forwarded-for")
     chain = [_address(part.strip()) for part in claimed.split(",") if part.strip()] + [peer]
     address, proxies = peer, 0
@@ -185,7 +189,7 @@ def resolve(
         _SCHEMES.get(proto, scheme),
         _nth_last(field("x-forwarded-host"), proxies) or host,
         tuple(chain),
-        True,
+        proxies,
     )
 
 
@@ -212,89 +216,8 @@ def is_lie(name: str, extra: t.Collection[str] = (), *, via_trusted: bool) -> bo
     :param via_trusted: Whether the peer is a trusted proxy.
     """
     if via_trusted:
-        return _folded(name).startswith(OWN_PREFIX)
+        return folded(name).startswith(OWN_PREFIX)
     return is_claim(name, extra)
-
-
-class _Remembered(dict[str, str]):
-    """Decisions about names, made once for each: browsers send the same ones every time.
-
-    Clients choose the names, so there's room for a limited number of limited length.
-    """
-
-    def __init__(self, decide: t.Callable[[str], str]) -> None:
-        super().__init__()
-        self._decide = decide
-
-    def __missing__(self, key: str) -> str:
-        decision = self._decide(key)
-        if len(self) < 1000 and len(key) <= 64:
-            self[key] = decision
-        return decision
-
-
-class Trust:
-    """Whose word is taken for what, as the settings say it.
-
-    Thread-safe.
-
-    :param networks: Where trusted proxies are.
-    :param identity: More names of fields that only a trusted proxy may send, in lower case
-        and with ``-`` for ``_``.
-    :param own: Names of fields that a trusted proxy sends to fluxsync, and nobody else, written
-        like these.
-    """
-
-    def __init__(
-        self,
-        networks: t.Collection[Network],
-        identity: t.Collection[str] = (),
-        own: t.Collection[str] = (),
-    ) -> None:
-        self._networks = tuple(networks)
-        self._identity = frozenset(identity) | frozenset(own)
-        self._not_upstream = _ANEW | frozenset(own)
-        self._peers = functools.lru_cache(256)(self._is_trusted)
-        self._upstream = [_Remembered(functools.partial(self._goes_on, via)) for via in (0, 1)]
-        self._lies = [_Remembered(functools.partial(self._lie, via)) for via in (0, 1)]
-
-    def is_trusted(self, address: str) -> bool:
-        """Whether an address is that of a trusted proxy."""
-        # No address is longer; what a client sends as one may be.
-        return bool(self._networks) and len(address) <= 64 and self._peers(address)
-
-    def _is_trusted(self, address: str) -> bool:
-        return is_trusted(address, self._networks)
-
-    def forwarded(self, environ: t.Mapping[str, t.Any], client: Client) -> Headers:
-        """Return a request's end-to-end fields less the lies, and less what is said anew.
-
-        :func:`added` says where the request comes from. ``Host``, and how the body is
-        delimited, is for whoever sends it; the WSGI server has answered ``Expect`` already.
-        """
-        names = self._upstream[client.via_trusted]
-        fields = [(name, value) for key, value in environ.items() if (name := names[key])]
-        if content_type := environ.get("CONTENT_TYPE"):  # servers have it empty, too
-            fields.append(("Content-Type", content_type))
-        connection = environ.get("HTTP_CONNECTION")
-        return _headers.without(fields, frozenset(), connection) if connection else fields
-
-    def _goes_on(self, via_trusted: int, key: str) -> str:
-        """Return the name on the wire to Streamlit; ``""`` if the field doesn't go there."""
-        name = _headers.wire_name(key)
-        via = bool(via_trusted)
-        if name.lower() in self._not_upstream or is_lie(name, self._identity, via_trusted=via):
-            return ""
-        return name
-
-    def lies(self, environ: t.Mapping[str, t.Any], client: Client) -> list[str]:
-        """Return the keys of what the API must not see."""
-        lies = self._lies[client.via_trusted]
-        return [key for key in environ if lies[key]]
-
-    def _lie(self, via_trusted: int, key: str) -> str:
-        name = _headers.wire_name(key)
-        return name if is_lie(name, self._identity, via_trusted=bool(via_trusted)) else ""
 
 
 def added(client: Client, root: str, request_id: str) -> Headers:

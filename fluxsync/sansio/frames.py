@@ -65,12 +65,14 @@ def close_frame(close: closecodes.Close, mask: bytes | None = None) -> bytes:
     return head + (mask + apply_mask(payload, mask) if mask else payload)
 
 
-def ping_frame(payload: bytes = b"") -> bytes:
-    """Return a ping for a client.
+def ping_frame(payload: bytes = b"", mask: bytes | None = None) -> bytes:
+    """Return a ping.
 
     :param payload: 125 bytes at most.
+    :param mask: Masking key, as for :func:`close_frame`.
     """
-    return bytes((_FIN | OP_PING, len(payload))) + payload
+    head = bytes((_FIN | OP_PING, len(payload) | (_MASKED if mask else 0)))
+    return head + (mask + apply_mask(payload, mask) if mask else payload)
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -62,6 +62,9 @@ _OWN_SCRIPTS = re.compile(
     rb"""|<script(?=>\s{0,100}window\.prerenderReady\s=\sfalse;?\s{0,100}</script>)"""
 )
 
+#: The first of them.
+_FRONTEND = re.compile(rb"""<script\s[^<>]{0,500}?src="\./static/[^<>]{0,1000}>""")
+
 #: Content Security Policy 3, 2.3.1: ``base64-value``.
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]{1,256}={0,2}")
 
@@ -140,6 +143,12 @@ def is_enough(page: bytes) -> bool:
     """Whether what has come of a page is all that there is to look at."""
     at = find_head(page)
     return at == 0 or (at is not None and _HEAD_END.search(page, at) is not None)
+
+
+def is_streamlits(page: bytes) -> bool:
+    """Whether a page's head loads Streamlit's frontend, relative to the page's own path."""
+    end = _HEAD_END.search(page)
+    return end is not None and _FRONTEND.search(page, 0, end.start()) is not None
 
 
 def nonce(value: str) -> str:

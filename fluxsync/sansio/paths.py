@@ -15,6 +15,9 @@ from urllib.parse import quote, unquote_to_bytes
 #: cut a target there (httptools), so that they'd see another path than was decided on.
 _TARGET_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 
+#: What a path can't have as it is (RFC 3986 3.3), and what ends a cookie's path (RFC 6265 4.1.1).
+_NOT_IN_MOUNTS = '?#%\\ "<>^`{|};'
+
 
 class Target(t.NamedTuple):
     """A request target in origin form."""
@@ -87,7 +90,7 @@ def normalize_mount(path: str) -> str:
     :raise ValueError: It is a URL, or has empty or dot segments, or what a mount can't have.
     """
     plain = path.isascii() and path.isprintable()
-    if "://" in path or any(c in path for c in "?#%\\ ") or not plain:
+    if "://" in path or any(c in path for c in _NOT_IN_MOUNTS) or not plain:
         raise ValueError(f"{path!r} is not a path")
     segments = path.strip("/").split("/")
     if segments == [""]:

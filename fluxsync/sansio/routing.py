@@ -19,6 +19,8 @@ class Route(enum.Enum):
     TUNNEL = "tunnel"
     #: Streamlit's own endpoints that aren't for the public.
     PRIVATE = "private"
+    #: Behind a prefix that nobody has removed or announced.
+    MISPLACED = "misplaced"
     WEBSOCKET = "websocket"
     STREAMLIT = "streamlit"
 
@@ -26,6 +28,12 @@ class Route(enum.Enum):
 HEALTH_PATHS = {"/healthz": Route.HEALTH, "/readyz": Route.READY}
 INTERNAL_PREFIX = "/__fluxsync"
 TUNNEL_PREFIX = f"{INTERNAL_PREFIX}/tunnel"
+
+#: Counts how often a browser was sent from a page's name with a slash to the one without.
+REDIRECTS_COOKIE = "fluxsync_redirects"
+
+#: What stands at the beginning of a path, unless a proxy has left its prefix before it.
+_MARKS = ("/_stcore/", f"{INTERNAL_PREFIX}/")
 
 #: Streamlit answers these to anybody: figures about other users' sessions, a run of the
 #: script per request, and an agent's way in (Streamlit 1.67).
@@ -49,7 +57,7 @@ def route(path: str, api_mount: str) -> Route:
     if is_under(path, api_mount):
         return HEALTH_PATHS.get(path[len(api_mount) :], Route.API)
     if not path.startswith(_SPECIAL):
-        return Route.STREAMLIT
+        return Route.MISPLACED if prefix_before(path) else Route.STREAMLIT
     if path in HEALTH_PATHS:
         return HEALTH_PATHS[path]
     if is_under(path, TUNNEL_PREFIX):
@@ -67,6 +75,16 @@ def is_streamlits_own(path: str) -> bool:
     :param path: Normalized path, root path removed.
     """
     return path.split("/", 2)[1] in STREAMLIT_SEGMENTS
+
+
+def prefix_before(path: str) -> str:
+    """Return what stands in a path before one of our or Streamlit's endpoints, or ``""``.
+
+    :param path: Normalized path, root path removed.
+    """
+    found = [at for mark in _MARKS if (at := path.find(mark, 1)) > 0]
+    # The files of users and their components may have any name.
+    return path[: min(found)] if found and not is_streamlits_own(path) else ""
 
 
 def reserved_segment(segment: str, api_mount: str) -> str | None:

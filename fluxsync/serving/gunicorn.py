@@ -1,4 +1,4 @@
-"""gunicorn, run by ``fluxsync run`` and ``fluxsync demo``."""
+"""gunicorn, run by ``fluxsync run`` and ``fluxsync demo``, and its settings that fit."""
 
 from __future__ import annotations
 
@@ -45,34 +45,10 @@ class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has
 
     def load_config(self) -> None:
         """Tell gunicorn our settings; its own files and variables aren't read."""
-        settings = self._settings
-        wanted = {
-            "bind": f"{_bracketed(settings.gateway_host)}:{settings.gateway_port}",
-            "workers": settings.workers,
-            "threads": settings.threads if settings.worker_class == "gthread" else 1,
-            "worker_class": settings.worker_class,
-            "preload_app": settings.preload,
-            "graceful_timeout": int(settings.graceful_timeout_s),
-            # Longer than a load balancer keeps its idle connections (60 s at most of them).
-            "keepalive": 65,
-            # A sync worker doesn't report while it streams, and would be killed after 30 s.
-            # The hop to Streamlit has time-outs of its own.
-            "timeout": 0 if settings.worker_class == "sync" else 30,
-            # Deep links carry state in their query; browsers send what fits.
-            "limit_request_line": 8190,
-            "proc_name": "fluxsync",
-            # The gateway writes the access log, and says where it runs.
-            "accesslog": None,
-            "loglevel": "debug" if settings.log_level == "debug" else "warning",
-            "post_worker_init": _leave_interrupts_to_master,
-            # Since 25.1; one path for all gunicorns of a user.
-            "control_socket_disable": True,
-        }
-        if os.access("/dev/shm", os.W_OK):  # noqa: S108
-            # Heartbeats on a disk block while it's busy.
-            wanted["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
         known = {setting.name for setting in KNOWN_SETTINGS}
-        for name, value in wanted.items():
+        # The supervisor says where it runs.
+        quiet = "debug" if self._settings.log_level == "debug" else "warning"
+        for name, value in {**server_settings(self._settings), "loglevel": quiet}.items():
             if name in known:
                 self.cfg.set(name, value)
 
@@ -86,6 +62,39 @@ class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has
             traceback.print_exception(type(e), e, _from_application(e.__traceback__))
             kind = type(e).__name__
             raise AppImportError(f"Error: can't import the application: {kind}: {e}") from e
+
+
+def server_settings(settings: FluxSyncSettings) -> dict[str, t.Any]:
+    """Return gunicorn's settings that fit, whoever starts it."""
+    wanted = {
+        "bind": f"{_bracketed(settings.gateway_host)}:{settings.gateway_port}",
+        "workers": settings.workers,
+        "threads": settings.threads if settings.worker_class == "gthread" else 1,
+        "worker_class": settings.worker_class,
+        "preload_app": settings.preload,
+        "graceful_timeout": int(settings.graceful_timeout_s),
+        # Longer than what is in front keeps its idle connections: 60 s at most load
+        # balancers, 90 s at Heroku's router. Else it sends a request into one that ends.
+        "keepalive": 95,
+        # A sync worker doesn't report while it streams, and would be killed after 30 s.
+        # The hop to Streamlit has time-outs of its own.
+        "timeout": 0 if settings.worker_class == "sync" else 30,
+        # Deep links carry state in their query; browsers send what fits.
+        "limit_request_line": 8190,
+        "proc_name": "fluxsync",
+        # The gateway writes the access log.
+        "accesslog": None,
+        "post_worker_init": _leave_interrupts_to_master,
+        # Since 25.1; one path for all gunicorns of a user.
+        "control_socket_disable": True,
+        # gunicorn's own default, but for the variable FORWARDED_ALLOW_IPS. Heroku sets it to
+        # '*', whereupon gunicorn takes SCRIPT_NAME from any client's header.
+        "forwarded_allow_ips": "127.0.0.1,::1",
+    }
+    if os.access("/dev/shm", os.W_OK):  # noqa: S108
+        # Heartbeats on a disk block while it's busy.
+        wanted["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
+    return wanted
 
 
 def _leave_interrupts_to_master(worker: object) -> None:

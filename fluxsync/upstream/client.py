@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from .calls import CALLS_URL, CALLS_VARIABLE, CallAdapter
+
 #: Set for Streamlit's processes: where the API is.
 API_BASE_VARIABLE = "FLUXSYNC_INTERNAL_API_BASE"
 
@@ -36,14 +38,16 @@ class ApiClient:
         timeout: float | None = 30.0,
         default_headers: t.Mapping[str, str] | None = None,
     ) -> None:
-        self.base_url = (
-            base_url or os.environ.get(API_BASE_VARIABLE) or "http://127.0.0.1:8000/api"
-        ).rstrip("/")
+        own = os.environ.get(API_BASE_VARIABLE) or "http://127.0.0.1:8000/api"
+        self.base_url = (base_url or own).rstrip("/")
         self.timeout = timeout
         self._default_headers = dict(default_headers or {})
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        calls = os.environ.get(CALLS_VARIABLE)
+        if calls and not base_url:
+            self._session.mount(f"{CALLS_URL}/", CallAdapter(calls))
 
     def request(self, method: str, path: str, **kwargs: t.Any) -> requests.Response:
         """Send a request; keyword arguments are those of :func:`requests.request`.

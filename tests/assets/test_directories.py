@@ -105,6 +105,14 @@ def test_not_trusted(prepare: object, tmp_path: Path) -> None:
     assert path.stat().st_mode == mode  # somebody else's, maybe
 
 
+def test_link_in_the_setting(tmp_path: Path) -> None:
+    """As systemd makes one: it's the directory behind it that counts."""
+    link(tmp_path / "cache")
+    first = directories.candidates(str(tmp_path / "cache"))[0]
+    assert first == tmp_path / "elsewhere"
+    directories.make(first)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give directories away")
 def test_somebody_elses(tmp_path: Path) -> None:
     path = tmp_path / "cache"

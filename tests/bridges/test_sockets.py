@@ -7,6 +7,8 @@ import io
 import os
 import socket
 import ssl
+import sys
+import types
 import typing as t
 
 import pytest
@@ -42,6 +44,34 @@ def test_find_socket(key: str, pair: tuple[socket.socket, socket.socket]) -> Non
 def test_server_without_a_socket() -> None:
     with pytest.raises(BridgeError, match="does not give"):
         sockets.find_socket({"wsgi.input": io.BytesIO()})
+
+
+def test_connection_of_uwsgi(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It's known by its number, which stays uWSGI's to close."""
+    uwsgi = types.ModuleType("uwsgi")
+    uwsgi.__dict__.update(connection_fd=pair[0].fileno, opt={})
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    environ = {"uwsgi.version": b"2.0", "wsgi.input": io.BytesIO()}
+    found = sockets.find_socket(environ)
+    assert found.fileno() == pair[0].fileno()
+    del found
+    pair[0].sendall(b"open")
+    assert pair[1].recv(10) == b"open"
+    uwsgi.__dict__["opt"]["https-socket"] = b"127.0.0.1:443"
+    with pytest.raises(BridgeError, match="does not give"):
+        sockets.find_socket(environ)
+
+
+def test_connection_below_a_reader(pair: tuple[socket.socket, socket.socket]) -> None:
+    """As pywsgi has it; Passenger's leads nowhere."""
+    with pair[0].makefile("rb") as stream:
+        environ: dict[str, t.Any] = {"wsgi.input": stream}
+        assert sockets.find_socket(environ) is pair[0]
+        environ["passenger.hijack"] = print
+        with pytest.raises(BridgeError, match="does not give"):
+            sockets.find_socket(environ)
 
 
 def test_http2_is_left_alone(pair: tuple[socket.socket, socket.socket]) -> None:

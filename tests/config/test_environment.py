@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.config.environment import streamlit_environment
+from fluxsync.config.environment import python_path, streamlit_environment
 
 
 @pytest.mark.parametrize(
@@ -38,3 +43,16 @@ def test_streamlit_believes_only_the_gateway(environ: dict[str, str]) -> None:
     chosen = streamlit_environment({**environ, "FORWARDED_ALLOW_IPS": "*"}, ["*"])
 
     assert chosen == {**environ, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
+
+
+def test_path_for_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds what was added here, but for its own library, which it has anyway."""
+    monkeypatch.syspath_prepend(tmp_path)
+    path = python_path().split(os.pathsep)
+
+    assert path[0] == str(tmp_path)
+    assert os.path.dirname(os.__file__) not in path
+    command = [sys.executable, "-S", "-c", "import sys, pytest; print(*sys.path, sep='\\n')"]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    found = subprocess.check_output(command, env=environ, text=True).splitlines()
+    assert found[1 : len(path) + 1] == path

@@ -175,7 +175,7 @@ def test_wrong_value_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_script_and_upstream_exclude_each_other() -> None:
-    with pytest.raises(ConfigError, match="choose one of them"):
+    with pytest.raises(ConfigError, match="choose one"):
         FluxSyncSettings(streamlit_script="a.py", streamlit_upstream="http://h:1")
 
 
@@ -196,3 +196,39 @@ def test_trusted_networks(values: dict[str, t.Any], networks: list[str]) -> None
     trusted = FluxSyncSettings(**values).trusted_networks
 
     assert trusted == tuple(ipaddress.ip_network(network) for network in networks)
+
+
+@pytest.mark.parametrize(
+    ("values", "root", "rule"),
+    [
+        ({}, "", ""),
+        ({"root_path": "/app/"}, "/app", "root_path"),
+        ({"root_path": "/"}, "", "root_path"),
+        ({"public_base_url": "https://example.org/tools/"}, "/tools", "public_base_url"),
+        ({"public_base_url": "https://example.org"}, "", "public_base_url"),
+        ({"root_path": "/a", "public_base_url": "https://example.org/a"}, "/a", "root_path"),
+    ],
+)
+def test_root(values: dict[str, str], root: str, rule: str) -> None:
+    assert FluxSyncSettings(**values).root[:2] == (root, rule)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"root_path": "https://example.org/app"},
+        {"root_path": "/a//b"},
+        {"root_path": "/a/../b"},
+        {"root_path": "/a?b"},
+        {"root_path": "/api"},
+        {"root_path": "/static/app"},
+        {"root_path": "/tools", "api_mount_path": "/tools/api"},
+        {"root_path": "/a", "public_base_url": "https://example.org/b"},
+        {"public_base_url": "https://example.org/a/../b"},
+        {"public_base_url": "https://example.org/?a"},
+        {"public_base_url": "https://example.org/api"},
+    ],
+)
+def test_root_that_cannot_be(values: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"(root_path|public_base_url)=.* from code: expected"):
+        FluxSyncSettings(**values)

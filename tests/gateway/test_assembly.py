@@ -45,9 +45,30 @@ def test_upstreams() -> None:
     [
         ({}, "http://127.0.0.1:9", "http://127.0.0.1:9/api"),
         ({"api_mount_path": "/v1"}, "http://127.0.0.1:9", "http://127.0.0.1:9/v1"),
-        ({"gateway_port": 8123}, "", "http://127.0.0.1:8123/api"),
+        ({"gateway_port": 8123}, "", "http://localhost/api"),
+        ({}, "https://127.0.0.1:9", "http://localhost/api"),
         ({"internal_api_base": "http://api.local/x"}, "http://127.0.0.1:9", "http://api.local/x"),
     ],
 )
 def test_api_base(settings: dict[str, object], url: str, expected: str) -> None:
     assert api_base(FluxSyncSettings(**settings), Host("standalone", 1, url)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "variable"),
+    [
+        ({}, "http://127.0.0.1:9", ""),
+        ({}, "", "_FLUXSYNC_CALLS"),
+        ({}, "https://127.0.0.1:9", "_FLUXSYNC_CALLS"),
+        ({"internal_api_base": "http://localhost/x"}, "", ""),
+    ],
+)
+def test_calls(
+    settings: dict[str, object], url: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers take calls on sockets of their own where no URL leads to them."""
+    monkeypatch.setenv("_FLUXSYNC_CALLS", "/of/another/server")
+    spec = build_spec(FluxSyncSettings(**settings), "app:app", Host("standalone", 1, url))
+
+    assert spec.calls_variable == variable
+    assert "_FLUXSYNC_CALLS" not in spec.environment

@@ -14,6 +14,7 @@ from fluxsync import FluxSyncSettings
 from fluxsync.assets import build, encoders, frontend, sets
 from fluxsync.assets.catalog import Variant, validators
 from fluxsync.assets.frontend import Package
+from fluxsync.config.platform import Platform
 from fluxsync.gateway.assets import Assets, InstalledAssets
 from fluxsync.gateway.request import Request, RequestReader
 from fluxsync.gateway.variants import respond
@@ -44,7 +45,7 @@ class Response:
 def ask(path: str, method: str = "GET", **headers: str) -> Request:
     environ = {"REQUEST_METHOD": method, "REMOTE_ADDR": "192.0.2.1", "RAW_URI": path}
     environ.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
-    return RequestReader(FluxSyncSettings()).read(environ)
+    return RequestReader(FluxSyncSettings(), Platform()).read(environ)
 
 
 class Site:

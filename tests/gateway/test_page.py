@@ -8,6 +8,7 @@ import typing as t
 import pytest
 
 from fluxsync import FluxSyncSettings
+from fluxsync.config.platform import Platform
 from fluxsync.gateway.page import Pages
 from fluxsync.gateway.request import RequestReader
 from fluxsync.gateway.script import load
@@ -25,7 +26,7 @@ def page(settings: dict[str, t.Any], **environ: str) -> str:
     """Return the page that a request gets."""
     chosen = FluxSyncSettings(**settings)
     base = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1", "HTTP_HOST": "example.org"}
-    request = RequestReader(chosen).read({**base, **environ})
+    request = RequestReader(chosen, Platform()).read({**base, **environ})
     pages = Pages(chosen)
     assert pages.may_answer(request)
     ours, theirs = socket.socketpair()
@@ -96,4 +97,4 @@ def test_requests_that_no_page_answers(settings: dict[str, t.Any], method: str, 
     chosen = FluxSyncSettings(**settings)
     environ = {"REQUEST_METHOD": method, "RAW_URI": path}
 
-    assert not Pages(chosen).may_answer(RequestReader(chosen).read(environ))
+    assert not Pages(chosen).may_answer(RequestReader(chosen, Platform()).read(environ))

@@ -7,17 +7,29 @@ import typing as t
 import pytest
 
 from fluxsync import FluxSyncSettings
+from fluxsync.config.platform import Platform
 from fluxsync.gateway.request import Request, RequestReader
 from fluxsync.sansio.balancing import Row, Table
+from fluxsync.sansio.rootpath import Guess
 from fluxsync.sansio.routing import Route
 from fluxsync.sansio.supervision import State
 
+NOWHERE = Platform()
+CONNECT = Platform("Posit Connect", is_connect=True)
+GUESSED = Platform("VS Code", guesses=(Guess("/proxy/8000", "VSCODE_PROXY_URI"),))
 
-def read(raw: str = "/", settings: dict[str, t.Any] | None = None, **environ: t.Any) -> Request:
+
+def read(
+    raw: str = "/",
+    settings: dict[str, t.Any] | None = None,
+    platform: Platform = NOWHERE,
+    **environ: t.Any,
+) -> Request:
     base = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1", "HTTP_HOST": "example.org"}
     if raw:
         base["RAW_URI"] = raw
-    return RequestReader(FluxSyncSettings(**(settings or {}))).read({**base, **environ})
+    reader = RequestReader(FluxSyncSettings(**(settings or {})), platform)
+    return reader.read({**base, **environ})
 
 
 @pytest.mark.parametrize(
@@ -107,3 +119,75 @@ def test_headers_for_streamlit() -> None:
         ("X-Forwarded-Prefix", "/app"),
         ("X-Request-Id", "mine"),
     ]
+
+
+def cookie_path(request: Request) -> str:
+    return request.set_cookie("a", "b")[1].split("; ")[1]
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "root", "cookie"),
+    [
+        pytest.param(NOWHERE, {"SCRIPT_NAME": "/app"}, "/app", "/app", id="server"),
+        pytest.param(
+            CONNECT,
+            {"HTTP_RSTUDIO_CONNECT_APP_BASE_URL": "https://c.example/content/1"},
+            "/content/1",
+            "/",
+            id="Connect moves cookies itself",
+        ),
+        pytest.param(CONNECT, {"SCRIPT_NAME": "/content/1"}, "/content/1", "/", id="its server"),
+        pytest.param(GUESSED, {}, "/proxy/8000", "/", id="a guess"),
+        pytest.param(
+            GUESSED, {"RAW_URI": "/proxy/8000/x"}, "/proxy/8000", "/proxy/8000", id="confirmed"
+        ),
+    ],
+)
+def test_cookies_have_the_path_that_browsers_see(
+    platform: Platform, environ: dict[str, str], root: str, cookie: str
+) -> None:
+    request = read("/", None, platform, **environ)
+
+    assert request.root == root
+    assert cookie_path(request) == f"Path={cookie}"
+
+
+@pytest.mark.parametrize(
+    ("own", "claimed", "script_name", "root"),
+    [
+        pytest.param("", "/evil", "/evil", "", id="forged"),
+        pytest.param("", "/evil", "/evil/sub", "/sub", id="forged around an application"),
+        pytest.param("/app", "/evil", "/evil", "/app", id="forged over the server's own"),
+        pytest.param("/app", "", "/app", "/app", id="the server's own"),
+        pytest.param("/app", "/app", "/app", "/app", id="what is true anyway"),
+    ],
+)
+def test_script_name_of_a_header_field(
+    monkeypatch: pytest.MonkeyPatch, own: str, claimed: str, script_name: str, root: str
+) -> None:
+    """gunicorn takes it from one, and may be told to believe everybody."""
+    monkeypatch.setenv("SCRIPT_NAME", own)
+    environ: dict[str, t.Any] = {"SCRIPT_NAME": script_name, "gunicorn.socket": None}
+    if claimed:
+        environ["HTTP_SCRIPT_NAME"] = claimed
+
+    assert read(**environ).root == root
+    trusting = {"forwarded_allow_ips": "192.0.2.0/24"}
+    assert read("/", trusting, **environ).root == script_name
+
+
+def test_user_of_posit_connect() -> None:
+    credentials: dict[str, t.Any] = {
+        "HTTP_RSTUDIO_CONNECT_CREDENTIALS": '{"user": "ada", "groups": ["staff"]}'
+    }
+
+    request = read("/", None, CONNECT, **credentials)
+    assert request.user == ("ada", ("staff",))
+    fields = dict(request.forwarded_headers())
+    assert fields["X-Fluxsync-User"] == "ada"
+    assert fields["X-Fluxsync-Groups"] == '["staff"]'
+    assert "Rstudio-Connect-Credentials" in fields
+
+    request = read("/", {"forwarded_allow_ips": "192.0.2.0/24"}, **credentials)
+    assert request.user is None
+    assert "X-Fluxsync-User" not in dict(request.forwarded_headers())

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxsync import FluxSyncSettings
+from fluxsync.config.platform import Platform
 from fluxsync.gateway import script
 from fluxsync.gateway.errors import Failure
 from fluxsync.gateway.request import RequestReader
 from fluxsync.sansio.routing import Route
 
 SCRIPT = script.load()
-READER = RequestReader(FluxSyncSettings())
+READER = RequestReader(FluxSyncSettings(), Platform())
 FOREVER = "public, max-age=31536000, immutable"
 
 

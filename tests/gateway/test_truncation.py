@@ -7,7 +7,7 @@ import pytest
 
 from fluxsync.bridges import sockets
 from fluxsync.exceptions import UpstreamProtocolError
-from fluxsync.gateway.truncation import ResettingBody
+from fluxsync.gateway.truncation import ResettingBody, ends_with_connection
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,18 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def resetting(body: Body, environ: dict[str, t.Any]) -> ResettingBody:
     return ResettingBody(t.cast("UpstreamBody", body), environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "ends"),
+    [
+        ({"SERVER_PROTOCOL": "HTTP/1.1"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.0"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/1.1", "uwsgi.version": b"2.0"}, True),
+    ],
+)
+def test_whose_end_is_the_connections(environ: dict[str, t.Any], ends: bool) -> None:
+    assert ends_with_connection(environ) is ends
 
 
 def test_body_that_breaks_off(pair: tuple[socket.socket, socket.socket]) -> None:

@@ -19,6 +19,7 @@ app = FluxSync(title="Live")
 def echo(rest: str) -> dict[str, t.Any]:
     """Answer what the API has got."""
     request = flask.request
+    user = request.environ.get("fluxsync.user")
     digest = hashlib.sha256()
     length = 0
     while piece := request.stream.read(65536):
@@ -31,6 +32,8 @@ def echo(rest: str) -> dict[str, t.Any]:
         "query": request.query_string.decode(),
         "headers": [[name, value] for name, value in request.headers.items()],
         "remote_addr": request.remote_addr,
+        "remote_user": request.remote_user,
+        "groups": user.groups if user else (),
         "scheme": request.scheme,
         "url": flask.url_for("echo", _external=True),
         "body_sha256": digest.hexdigest(),

@@ -28,6 +28,8 @@ AFTER = b"""
 </html>
 """
 PAGE = BEFORE + AFTER
+#: Not Streamlit's, which nobody can use at a path with more than one segment.
+OWN_PAGE = PAGE.replace(b"./static/", b"./own/")
 HTML = ("Content-Type", "text/html; charset=utf-8")
 BROWSER = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 LIMIT = 1024 * 1024
@@ -70,8 +72,9 @@ def put(upstream: FakeStreamlit, path: str, *fields: tuple[str, str], body: byte
     upstream.files[path] = ([*fields, ("Content-Length", str(len(body)))], body)
 
 
-def expected(path: str, page: bytes = PAGE) -> bytes:
-    tag = f'<script data-path="{path}" data-transport="auto">'.encode()
+def expected(path: str, page: bytes = PAGE, root: str = "") -> bytes:
+    root = f' data-root="{root}"' if root else ""
+    tag = f'<script data-path="{path}"{root} data-transport="auto">'.encode()
     return page.replace(BEFORE, BEFORE + tag + SCRIPT.text + b"</script>")
 
 
@@ -81,10 +84,10 @@ def is_unchanged(response: Response, body: bytes) -> bool:
 
 @pytest.mark.parametrize("path", ["/", "/page", "/page/", "/a/b%2Fc", "/index.html", "//a"])
 def test_page(gateway: Gateway, seen: FakeStreamlit, path: str) -> None:
-    put(seen, path, HTML, ("Cache-Control", "no-cache"), ("X-Other", "1"))
+    put(seen, path, HTML, ("Cache-Control", "no-cache"), ("X-Other", "1"), body=OWN_PAGE)
     response = gateway.get(path, [BROWSER])
 
-    assert response.body == expected(path)
+    assert response.body == expected(path, OWN_PAGE)
     assert response.get("Content-Length") == str(len(response.body))
     assert response.get("Cache-Control") == "no-cache"
     assert response.get("Vary") == "Accept-Encoding"
@@ -102,7 +105,7 @@ def test_path_is_without_the_root_path(upstream: FakeStreamlit, mount: str) -> N
     upstream.reset()
     put(upstream, "/page", HTML)
     with Gateway(upstream=upstream, mount=MOUNTS[mount]) as gateway:
-        assert gateway.get("/page", [BROWSER]).body == expected("/page")
+        assert gateway.get("/page", [BROWSER]).body == expected("/page", root="/subdir")
 
 
 @pytest.mark.parametrize(
@@ -117,9 +120,9 @@ def test_path_is_without_the_root_path(upstream: FakeStreamlit, mount: str) -> N
 )
 def test_path_is_text(gateway: Gateway, seen: FakeStreamlit, raw: str, written: str) -> None:
     """Whatever a link to the page has in its path, it's no markup there."""
-    put(seen, raw, HTML)
+    put(seen, raw, HTML, body=OWN_PAGE)
 
-    assert gateway.get(raw, [BROWSER]).body == expected(written)
+    assert gateway.get(raw, [BROWSER]).body == expected(written, OWN_PAGE)
 
 
 def test_request_is_for_the_whole_page(gateway: Gateway, seen: FakeStreamlit) -> None:
@@ -328,10 +331,11 @@ def test_file(protected: Gateway, upstream: FakeStreamlit) -> None:
     """Its address in the page leads to it from wherever the page is."""
     upstream.reset()
     for path, up in (("/", "./"), ("/page", "./"), ("/a/b", "../"), ("/a/b/", "../../")):
-        put(upstream, path, HTML)
+        put(upstream, path, HTML, body=OWN_PAGE)
         source = f"{'' if up == './' else up}__fluxsync/shim.js?v={SCRIPT.version}"
-        tag = f'<script src="{source}" data-path="{path}" data-transport="long-poll"></script>'
-        page = PAGE.replace(BEFORE, BEFORE + tag.encode())
+        attributes = f'src="{source}" data-path="{path}" data-root="/subdir"'
+        tag = f'<script {attributes} data-transport="long-poll"></script>'
+        page = OWN_PAGE.replace(BEFORE, BEFORE + tag.encode())
         assert protected.get(path, [BROWSER]).body == page
         response = protected.get(path, [BROWSER, ("Accept-Encoding", "gzip")])
         assert gzip.decompress(response.body) == page

@@ -70,8 +70,15 @@ def registered(test: AppTest) -> list[tuple[str, str, str]]:
     """Return path, title and icon of the pages that Streamlit knows."""
     return [
         (page["url_pathname"], page["page_name"], page.get("icon", ""))
-        for page in test._registered_pages.values()
+        for page in pages(test).values()
     ]
+
+
+def pages(test: AppTest) -> dict[str, t.Any]:
+    """Return what Streamlit knows of its pages, by their hashes."""
+    if not hasattr(test, "_registered_pages"):
+        pytest.skip("this Streamlit's AppTest doesn't know the pages of st.navigation()")
+    return t.cast("dict[str, t.Any]", test._registered_pages)
 
 
 def test_pages(run_script: RunScript) -> None:
@@ -106,9 +113,7 @@ def test_page_is_called_on_each_rerun(run_script: RunScript) -> None:
 )
 def test_other_pages(run_script: RunScript, path: str, shown: str) -> None:
     test = run_script(PAGES)
-    test._page_hash = next(
-        number for number, p in test._registered_pages.items() if p["url_pathname"] == path
-    )
+    test._page_hash = next(number for number, p in pages(test).items() if p["url_pathname"] == path)
 
     assert texts(test.run().text) == [shown]
 

@@ -100,6 +100,22 @@ def test_supervisor_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not life.is_over(wanted=True, connections=0)
 
 
+def test_anchor_that_serves_others_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without workers, it stays for a while, which begins anew when there was one."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    life = Lifetime(Anchor(os.getpid()))
+    for _ in range(2):
+        assert not life.is_over(wanted=True, connections=1, linger=60.0)
+        now += 1000
+        assert not life.is_over(wanted=True, connections=0, linger=60.0)
+        now += 60
+        assert not life.is_over(wanted=True, connections=0, linger=60.0)
+    now += 0.1
+    assert not life.is_over(wanted=True, connections=0)
+    assert life.is_over(wanted=True, connections=0, linger=60.0)
+
+
 @pytest.mark.parametrize(
     ("grace", "seconds", "sessions", "transfers", "over"),
     [

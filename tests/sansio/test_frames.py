@@ -418,6 +418,10 @@ def test_close_frame_with_the_longest_reason() -> None:
 @pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=len)
 def test_ping_frame(payload: bytes) -> None:
     assert ping_frame(payload) == Frame(0x89, payload).encode()
+    masked = ping_frame(payload, b"\1\2\3\4")
+    assert masked[1] == 0x80 | len(payload)
+    assert masked[2:6] == b"\1\2\3\4"
+    assert apply_mask(masked[6:], b"\1\2\3\4") == payload
 
 
 @pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=len)

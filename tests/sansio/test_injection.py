@@ -240,3 +240,18 @@ def test_opening_tag() -> None:
     tag = injection.opening_tag([("data-path", "/\"'</script>&")])
 
     assert tag == b'<script data-path="/&quot;&#x27;&lt;/script&gt;&amp;">'
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (b'<head><script type="module" src="./static/js/a.js"></script></head>', True),
+        (b"<head></head>", False),
+        (b'<head><script src="./own/a.js"></script></head>', False),
+        (b'<head><script src="/static/a.js"></script></head>', False),
+        (b'<head></head><body><script src="./static/js/a.js"></script></body>', False),
+        (b'<head><script src="./static/js/a.js">', False),
+    ],
+)
+def test_is_streamlits(page: bytes, expected: bool) -> None:
+    assert injection.is_streamlits(page) is expected

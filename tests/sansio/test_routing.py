@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.sansio.routing import Route, is_streamlits_own, reserved_segment, route
+from fluxsync.sansio.routing import Route, is_streamlits_own, prefix_before, reserved_segment, route
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,31 @@ from fluxsync.sansio.routing import Route, is_streamlits_own, reserved_segment, 
         pytest.param("/_stcore/metrics", Route.PRIVATE, id="figures about users"),
         pytest.param("/_stcore/metrics/", Route.PRIVATE, id="the same with a slash"),
         pytest.param("/_stcore/agent/x", Route.PRIVATE, id="agent's way in"),
+        pytest.param("/tools/_stcore/stream", Route.MISPLACED, id="prefix that was left"),
+        pytest.param("/a/b/__fluxsync/tunnel/open", Route.MISPLACED, id="prefix before ours"),
+        pytest.param("/tools/_stcore", Route.STREAMLIT, id="nobody asks for this"),
+        pytest.param("/media/_stcore/x", Route.STREAMLIT, id="user's file"),
+        pytest.param("/component/a/_stcore/health", Route.STREAMLIT, id="component's file"),
+        pytest.param("/tools/x_stcore/health", Route.STREAMLIT, id="another name"),
     ],
 )
 def test_route(path: str, expected: Route) -> None:
     assert route(path, "/api") is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix"),
+    [
+        ("/tools/_stcore/health", "/tools"),
+        ("/a/b/__fluxsync/shim.js", "/a/b"),
+        ("/a/_stcore/__fluxsync/_stcore/x", "/a"),
+        ("/_stcore/health", ""),
+        ("/_stcore/_stcore/x", ""),
+        ("/tools/static/js/index.js", ""),
+    ],
+)
+def test_prefix_before(path: str, prefix: str) -> None:
+    assert prefix_before(path) == prefix
 
 
 def test_deeper_mount() -> None:

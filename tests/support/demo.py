@@ -57,8 +57,6 @@ class WaitressDemo(Demo):
 
     def __init__(self, env: dict[str, str] | None = None) -> None:
         super().__init__("", env={"FLUXSYNC_APP": "fluxsync.demo.app:app", **(env or {})})
-        # waitress tells applications the port only with a request.
-        self.env["FLUXSYNC_GATEWAY_PORT"] = str(self.port)
 
     def arguments(self, worker_class: str, *options: str) -> tuple[str, ...]:
         return ("-m", "waitress", "--listen", f"127.0.0.1:{self.port}", "fluxsync.wsgi:app")
@@ -74,9 +72,10 @@ class Site:
 
     port: int
     path: str = "/"
+    host: str = "http://127.0.0.1"
 
     def url(self, page: str = "", port: int | None = None) -> str:
-        return f"http://127.0.0.1:{port or self.port}{self.path}{page}"
+        return f"{self.host}:{port or self.port}{self.path}{page}"
 
 
 def open_page(page: Page, url: str, heading: str) -> None:

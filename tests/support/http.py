@@ -240,6 +240,24 @@ class Connection(Stream):
         return not self.buffer and not self.fill()
 
 
+class UnixConnection(Connection):
+    """One to a Unix socket.
+
+    :param path: Where it is.
+    """
+
+    def __init__(self, path: str, timeout: float = 20.0) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(timeout * FACTOR)
+        try:
+            sock.connect(path)
+        except BaseException:
+            sock.close()
+            raise
+        Stream.__init__(self, sock)
+        self.host = "localhost"
+
+
 def request(
     port: int,
     method: str,

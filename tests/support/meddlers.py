@@ -8,13 +8,14 @@ import itertools
 import math
 import re
 import threading
+import typing as t
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from tests.support import frames
-from tests.support.http import Message, Response, Stream, parse_head
-from tests.support.proxies import Proxy, Upstream, forwarded, read_body, returned
+from tests.support.http import Headers, Message, Response, Stream, parse_head
+from tests.support.proxies import Proxy, Upstream, forwarded, read_body, returned, to_bytes
 from tests.support.upstream import reset
 from tests.support.waiting import Deadline
 
@@ -26,6 +27,8 @@ class Upgrade(enum.Enum):
     """What becomes of a WebSocket's handshake, unless it is answered with a status."""
 
     PASS = "pass"
+    #: The gateway gets a plain request.
+    FORGET = "forget"
     #: The connection is reset, or closed, instead of an answer.
     RESET = "reset"
     CLOSE = "close"
@@ -43,6 +46,24 @@ class Every:
     pattern: str = "/__fluxsync/tunnel/"
 
 
+class Asked(t.NamedTuple):
+    """What a host knows when it changes the fields of a request or a response."""
+
+    #: Ports of the proxy and of the gateway.
+    front: int
+    gateway: int
+    #: Target of the request, as the client sent it.
+    target: str
+
+
+#: Returns the fields that go on instead of those that came.
+Edit = t.Callable[[Headers, Asked], Headers]
+
+
+def unchanged(fields: Headers, asked: Asked) -> Headers:
+    return fields
+
+
 @dataclass(frozen=True)
 class Meddling:
     """What a proxy does; everything can be combined.
@@ -57,6 +78,10 @@ class Meddling:
     :ivar twice: The gateway gets the request twice, and the client the second answer.
     :ivar cut: The response is cut after ``cut_at`` bytes of its body.
     :ivar strip: Prefix that is removed from targets; other targets are not found.
+    :ivar first_byte: Seconds after which a response must have begun.
+    :ivar idle: Seconds without a byte after which a response or a WebSocket is cut.
+    :ivar largest: Bytes that a request's or a response's body may have; responses if buffered.
+    :ivar ask: What becomes of the fields of a request, and of a response.
     """
 
     upgrade: Upgrade | int = Upgrade.PASS
@@ -69,6 +94,11 @@ class Meddling:
     cut: Every | None = None
     cut_at: int = 0
     strip: str = ""
+    first_byte: float = 3600.0
+    idle: float = 3600.0
+    largest: float = math.inf
+    ask: Edit = unchanged
+    answer: Edit = unchanged
 
 
 class Meddler(Proxy):
@@ -83,7 +113,7 @@ class Meddler(Proxy):
         self.does = does
         #: Method and target of every request so far.
         self.requests: list[str] = []
-        #: How often what was done: ``upgrade``, ``lost``, ``twice``, ``cut``, ``late``.
+        #: How often what was done: ``upgrade``, ``lost``, ``twice``, ``cut``, ``late``, ``idle``.
         self.done: Counter[str] = Counter()
         self._ports = itertools.cycle(ports)
         self._turn = threading.Lock()
@@ -98,41 +128,56 @@ class Meddler(Proxy):
         method, target, _ = head.start_line.split(" ")
         body = read_body(head, client)
         self.requests.append(f"{method} {target}")
+        does = self.does
         is_upgrade = head.get("Upgrade").lower() == "websocket"
-        if is_upgrade and self.does.upgrade not in (Upgrade.PASS, Upgrade.SWALLOW):
+        passing = (Upgrade.PASS, Upgrade.FORGET, Upgrade.SWALLOW)
+        if is_upgrade and does.upgrade not in passing:
             self._count("upgrade")
             return self._refuse(client, head)
-        if self.does.strip and not target.startswith(f"{self.does.strip}/"):
+        if does.strip and not target.startswith(f"{does.strip}/"):
             return self._answer(client, 404)
-        request = forwarded(head, target.removeprefix(self.does.strip), body)
+        if len(body) > does.largest:
+            return self._answer(client, 413)
+        asked = Asked(self.port, next(self._ports), target)
+        fields = forwarded(head, body, upgrades=does.upgrade is not Upgrade.FORGET)
+        fields = does.ask(fields, asked)
+        request = to_bytes(method, target.removeprefix(does.strip), fields, body)
         with contextlib.ExitStack() as stack:
-            with self._turn if self.does.serial else contextlib.nullcontext():
-                upstream = self._ask(stack, client, request, target)
+            with self._turn if does.serial else contextlib.nullcontext():
+                upstream = self._ask(stack, client, request, asked)
                 try:
                     response = upstream.read_head()
                     while 100 <= response.status < 200 and response.status != 101:
                         response = upstream.read_head()
+                    upstream.idle = does.idle
                     if response.status != 101:
-                        return self._pass_on(client, upstream, response, method, target)
+                        return self._pass_on(client, upstream, response, method, asked)
                 except TimeoutError:
                     self._count("late")
-                    return self._answer(client, 504) if self.does.buffered else cut(client)
+                    return self._answer(client, 504) if does.buffered else cut(client)
                 self.send(client, response.raw + b"\r\n\r\n")
-            self.carry(client, upstream, swallow=self.does.upgrade is Upgrade.SWALLOW)
+            try:
+                self.carry(client, upstream, does.idle, swallow=does.upgrade is Upgrade.SWALLOW)
+            except TimeoutError:
+                self._count("idle")
         return False
 
     def _ask(
-        self, stack: contextlib.ExitStack, client: Stream, request: bytes, target: str
+        self, stack: contextlib.ExitStack, client: Stream, request: bytes, asked: Asked
     ) -> Upstream:
         """Send a request to a gateway, or twice to two, and return where the answer comes."""
+
+        def send(port: int) -> Upstream:
+            upstream = self.upstream(port, client, deadline, self.does.first_byte)
+            self.send(connected := stack.enter_context(upstream), request)
+            return connected
+
         deadline = Deadline(self.does.patience)
-        upstream = stack.enter_context(self.upstream(next(self._ports), client, deadline))
-        self.send(upstream, request)
-        if self._strikes(self.does.twice, target):
+        upstream = send(asked.gateway)
+        if self._strikes(self.does.twice, asked.target):
             self._count("twice")
             # Nobody reads the first answer: a stream would have no end.
-            upstream = stack.enter_context(self.upstream(next(self._ports), client, deadline))
-            self.send(upstream, request)
+            upstream = send(next(self._ports))
         return upstream
 
     def _refuse(self, client: Stream, head: Message) -> bool:
@@ -156,28 +201,29 @@ class Meddler(Proxy):
         return False
 
     def _pass_on(
-        self, client: Stream, upstream: Upstream, response: Response, method: str, target: str
+        self, client: Stream, upstream: Upstream, response: Response, method: str, asked: Asked
     ) -> bool:
         """Pass a response on; return whether the client's connection goes on."""
         body = upstream.iter_body(response, method)
-        if self._strikes(self.does.lost, target):
+        if self._strikes(self.does.lost, asked.target):
             # Some of it was there: the gateway has done its work. A stream has no end.
             next(body, None)
             self._count("lost")
             return cut(client)
-        left = self.does.cut_at if self._strikes(self.does.cut, target) else math.inf
+        left = self.does.cut_at if self._strikes(self.does.cut, asked.target) else math.inf
         framing = ""
         if method != "HEAD" and response.status not in (204, 304):
             if self.does.buffered:
                 whole = b"".join(body)
-                if not response.complete:
+                if not response.complete or len(whole) > self.does.largest:
                     return self._answer(client, 502)
                 body = iter([whole])
                 framing = f"Content-Length: {len(whole)}"
             elif "Content-Length" not in response:
                 framing = "Transfer-Encoding: chunked"
         chunked = framing.endswith("chunked")
-        self.send(client, returned(response, framing, kept=self.does.kept))
+        fields = self.does.answer(response.headers, asked)
+        self.send(client, returned(response, fields, framing, kept=self.does.kept))
         for piece in body:
             passing = piece if len(piece) <= left else piece[: int(left)]
             if passing:
@@ -196,7 +242,8 @@ class Meddler(Proxy):
     def _answer(self, client: Stream, status: int) -> bool:
         response = Response(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", [PAGE_TYPE])
         framing = f"Content-Length: {len(PAGE)}"
-        self.send(client, returned(response, framing, kept=self.does.kept) + PAGE)
+        head = returned(response, response.headers, framing, kept=self.does.kept)
+        self.send(client, head + PAGE)
         return self.does.kept
 
     def _strikes(self, every: Every | None, target: str) -> bool:

@@ -12,7 +12,7 @@ import socket
 import threading
 import typing as t
 
-from tests.support.http import Connection, Message, Response, Stream
+from tests.support.http import Connection, Headers, Message, Response, Stream
 from tests.support.leaks import Service
 from tests.support.waiting import Deadline
 
@@ -29,12 +29,14 @@ class Gone(ConnectionError):
 class Upstream(Connection):
     """A connection to the server, read as long as the client is there and time is left.
 
+    :ivar idle: Seconds without a byte after which it's over, from now on.
     :raise Gone: The client has closed its connection.
     :raise TimeoutError: The time is over.
     """
 
-    def __init__(self, port: int, client: Stream, deadline: Deadline) -> None:
+    def __init__(self, port: int, client: Stream, deadline: Deadline, idle: float) -> None:
         super().__init__(port)
+        self.idle = idle
         self._client = client
         self._deadline = deadline
 
@@ -42,7 +44,8 @@ class Upstream(Connection):
         while True:
             # A client that has sent more keeps its connection: what it sent waits.
             watched = [self.sock, *([] if self._client.buffer else [self._client.sock])]
-            readable, _, _ = select.select(watched, (), (), self._deadline.remaining())
+            left = min(self._deadline.remaining(), self.idle)
+            readable, _, _ = select.select(watched, (), (), left)
             if not readable:
                 raise TimeoutError("the response takes too long")
             if self.sock in readable:
@@ -110,17 +113,22 @@ class Proxy(Service):
         to.sock.sendall(data)
 
     @contextlib.contextmanager
-    def upstream(self, port: int, client: Stream, deadline: Deadline) -> t.Iterator[Upstream]:
+    def upstream(
+        self, port: int, client: Stream, deadline: Deadline, idle: float
+    ) -> t.Iterator[Upstream]:
         """Connect to a server for a client."""
         if self._closing:
             raise Gone("the proxy ends")
-        upstream = Upstream(port, client, deadline)
+        upstream = Upstream(port, client, deadline, idle)
         with self._owned(upstream.sock):
             yield upstream
 
-    def carry(self, client: Stream, upstream: Stream, *, swallow: bool = False) -> None:
+    def carry(
+        self, client: Stream, upstream: Stream, idle: float, *, swallow: bool = False
+    ) -> None:
         """Pass bytes on in both directions until either side ends.
 
+        :param idle: Seconds without any after which it ends.
         :param swallow: They are read and forgotten instead.
         """
         others = {client.sock: (client, upstream), upstream.sock: (upstream, client)}
@@ -132,7 +140,10 @@ class Proxy(Service):
                     self.send(sink, data)
             if ended:
                 return
-            for sock in select.select(list(others), (), ())[0]:
+            readable, _, _ = select.select(list(others), (), (), idle)
+            if not readable:
+                raise TimeoutError("nobody says anything")
+            for sock in readable:
                 ended = not others[sock][0].fill() or ended
 
     def owned_threads(self) -> list[threading.Thread]:
@@ -192,32 +203,39 @@ def read_body(head: Message, stream: Stream) -> bytes:
     return body
 
 
-def forwarded(head: Message, target: str, body: bytes) -> bytes:
-    """Return a request as it goes to the server; ``Host`` is kept, as for the browser."""
-    method = head.start_line.split(" ")[0]
+def forwarded(head: Message, body: bytes, *, upgrades: bool = True) -> Headers:
+    """Return a request's fields for the server; ``Host`` is kept, as for the browser.
+
+    :param upgrades: Whether a handshake is passed on as one.
+    """
     dropped = HOP_BY_HOP | {"content-length", "x-forwarded-for"}
     clients = ", ".join([*head.all("X-Forwarded-For"), "127.0.0.1"])
-    upgrade = head.get("Upgrade")
+    upgrade = head.get("Upgrade") if upgrades else ""
     has_body = body or "Content-Length" in head or "Transfer-Encoding" in head
-    lines = [
-        f"{method} {target} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in head.headers if name.lower() not in dropped),
-        *([f"Content-Length: {len(body)}"] if has_body else []),
-        f"X-Forwarded-For: {clients}",
-        *([f"Upgrade: {upgrade}", "Connection: Upgrade"] if upgrade else ["Connection: close"]),
-    ]
+    fields = [(name, value) for name, value in head.headers if name.lower() not in dropped]
+    if has_body:
+        fields.append(("Content-Length", str(len(body))))
+    fields.append(("X-Forwarded-For", clients))
+    fields.append(("Connection", "Upgrade" if upgrade else "close"))
+    return fields + ([("Upgrade", upgrade)] if upgrade else [])
+
+
+def to_bytes(method: str, target: str, fields: Headers, body: bytes) -> bytes:
+    """Return a request as it goes over the wire."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def returned(response: Response, framing: str, *, kept: bool) -> bytes:
+def returned(response: Response, fields: Headers, framing: str, *, kept: bool) -> bytes:
     """Return the head of a response as it goes to the client.
 
+    :param fields: Its fields, as they are to be.
     :param framing: Header line that says where the body ends, ``""`` for the server's.
     """
     dropped = HOP_BY_HOP | ({"content-length"} if framing else set())
     lines = [
         response.start_line,
-        *(f"{name}: {value}" for name, value in response.headers if name.lower() not in dropped),
+        *(f"{name}: {value}" for name, value in fields if name.lower() not in dropped),
         *([framing] if framing else []),
         f"Connection: {'keep-alive' if kept else 'close'}",
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import frames, http, websocket
 from tests.support.http import Connection
-from tests.support.meddlers import PAGE, Every, Meddler, Meddling, Upgrade
+from tests.support.meddlers import PAGE, Asked, Every, Meddler, Meddling, Upgrade
 from tests.support.upstream import FakeStreamlit, pattern
 from tests.support.waiting import eventually
 
@@ -97,6 +97,12 @@ def test_swallows_frames(meddler: StartMeddler, upstream: FakeStreamlit, upgrade
     assert all(socket.ended.wait(10) and not socket.frames for socket in upstream.websockets)
 
 
+def test_forgets_that_it_is_a_handshake(meddler: StartMeddler, upstream: FakeStreamlit) -> None:
+    with Connection(meddler(upgrade=Upgrade.FORGET).port) as client:
+        assert websocket.handshake(client).status != 101
+    assert (upstream.requests[0].get("Upgrade"), upstream.websockets) == ("", [])
+
+
 def test_buffers_responses(meddler: StartMeddler, upstream: FakeStreamlit) -> None:
     with Connection(meddler(buffered=True).port) as client:
         assert client.request("GET", "/chunked/3/5").get("Content-Length") == "15"
@@ -115,6 +121,42 @@ def test_loses_patience(meddler: StartMeddler, target: str) -> None:
         assert not http.get(proxy.port, target).complete
     assert http.get(meddler(patience=0.2, buffered=True).port, target).status == 504
     assert proxy.done == {"late": 1}
+
+
+def test_first_byte_and_silence(meddler: StartMeddler, upstream: FakeStreamlit) -> None:
+    proxy = meddler(first_byte=0.2)
+    with pytest.raises(ConnectionError):
+        http.get(proxy.port, "/slow/20")
+
+    proxy = meddler(idle=0.2)
+    assert not http.get(proxy.port, "/gated/1").complete
+    with websocket.RawWebSocket(proxy.port) as client:
+        assert client.receive() is None
+    assert proxy.done == {"late": 1, "idle": 1}
+
+
+def test_bodies_that_are_too_large(meddler: StartMeddler, upstream: FakeStreamlit) -> None:
+    proxy = meddler(buffered=True, largest=10)
+    assert http.request(proxy.port, "PUT", "/sink", (), bytes(11)).status == 413
+    assert upstream.requests == []
+    assert http.get(proxy.port, "/bytes/11").status == 502
+    assert http.get(proxy.port, "/bytes/10").status == 200
+
+
+def test_edits_fields(upstream: FakeStreamlit) -> None:
+    """Both sides' fields, by somebody who knows who asks whom for what."""
+    asked: list[Asked] = []
+
+    def edit(fields: http.Headers, about: Asked) -> http.Headers:
+        asked.append(about)
+        return [*fields, ("X-Edited", "1")]
+
+    does = Meddling(strip="/s", ask=edit, answer=edit)
+    with Meddler(upstream.port, does=does) as proxy:
+        response = http.get(proxy.port, "/s/echo?a")
+        assert response.get("X-Edited") == "1"
+        assert ["X-Edited", "1"] in response.json()["headers"]
+        assert asked == [Asked(proxy.port, upstream.port, "/s/echo?a")] * 2
 
 
 @pytest.mark.parametrize("serial", [True, False])

@@ -11,5 +11,6 @@ FILES = (
     "probe.js",
     "ladder.js",
     "socket.js",
+    "placement.js",
     "start.js",
 )

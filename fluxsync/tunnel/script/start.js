@@ -32,6 +32,12 @@ if (mount !== null && !window.__streamlit?.BACKEND_BASE_URL) {
     BACKEND_BASE_URL: `${location.origin}${mount}/`,
   };
 }
+if (mount !== null) {
+  watchFiles(mount);
+  if (settings.root) {
+    compareRoot(mount, settings.root);
+  }
+}
 
 function replaceWebSocket(Native, pinned) {
   const report = (transport, reason) => {

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxsync.sansio.identity import STREAMLIT_FIELDS, User, from_connect, streamlit_fields
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected"),
+    [
+        pytest.param('{"user": "ada", "groups": ["staff", "r"]}', User("ada", ("staff", "r"))),
+        pytest.param('{"user": "ada"}', User("ada"), id="no groups"),
+        pytest.param('{"user": "ada", "groups": null}', User("ada"), id="null groups"),
+        pytest.param('{"user": "andr\xc3\xa9"}', User("andr\xe9"), id="UTF-8 as WSGI has it"),
+        pytest.param("", None, id="anonymous"),
+        pytest.param('{"user": ""}', None, id="empty name"),
+        pytest.param('{"user": null, "groups": []}', None, id="null name"),
+        pytest.param('{"user": "ada", "groups": "staff"}', None, id="groups are no list"),
+        pytest.param('{"user": "ada", "groups": [1]}', None, id="groups are no texts"),
+        pytest.param('{"user": ["ada"]}', None, id="name is no text"),
+        pytest.param('["ada"]', None, id="no object"),
+        pytest.param('{"user": "ada"', None, id="cut off"),
+        pytest.param('{"user": "ada\xff"}', None, id="not UTF-8"),
+        pytest.param("[" * 100_000, None, id="deep"),
+    ],
+)
+def test_from_connect(credentials: str, expected: User | None) -> None:
+    assert from_connect(credentials) == expected
+
+
+@given(st.text(min_size=1), st.lists(st.text()))
+def test_fields_can_be_sent(name: str, groups: list[str]) -> None:
+    fields = streamlit_fields(User(name, tuple(groups)))
+
+    assert {field for field, _ in fields} == set(STREAMLIT_FIELDS)
+    assert all(value.isascii() and value.isprintable() for _, value in fields)
+    assert json.loads(dict(fields)["X-Fluxsync-Groups"]) == groups
+
+
+def test_usual_names_are_as_they_are() -> None:
+    assert dict(streamlit_fields(User("ada.lovelace@example.org")))["X-Fluxsync-User"] == (
+        "ada.lovelace@example.org"
+    )
+    assert dict(streamlit_fields(User("100% Zo\xeb")))["X-Fluxsync-User"] == "100%25 Zo%C3%AB"
