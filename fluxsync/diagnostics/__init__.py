@@ -1,0 +1,1 @@
+"""What is wrong with a place where fluxsync is published, and what to write there instead."""
