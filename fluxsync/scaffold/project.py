@@ -12,27 +12,36 @@ from fluxsync.exceptions import ScaffoldError
 
 # Where each template goes. Their folder is flat, and none begins with a dot, because
 # package data is found by a pattern that doesn't see hidden files.
-FILES = {
+_COMMON = {
     "app.py": "app.py.tmpl",
     "fluxsync.toml": "fluxsync.toml.tmpl",
     "requirements.txt": "requirements.txt.tmpl",
-    "Procfile": "Procfile.tmpl",
-    "README.md": "README.md.tmpl",
     ".gitignore": "gitignore.tmpl",
     "pytest.ini": "pytest.ini.tmpl",
     "tests/test_app.py": "test_app.py.tmpl",
 }
 
+#: Files of a project for each kind of host. The first one is for those who haven't chosen yet.
+PROFILES = {
+    "minimal": {**_COMMON, "README.md": "README.md.tmpl", "Procfile": "Procfile.tmpl"},
+    "posit": {
+        **_COMMON,
+        "README.md": "README-posit.md.tmpl",
+        ".python-version": "python-version-posit.tmpl",
+    },
+}
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-def create_project(directory: Path, name: str) -> list[Path]:
+def create_project(directory: Path, name: str, profile: str = "minimal") -> list[Path]:
     """Create a project and return its files.
 
     Whatever was written is removed again when the rest can't be.
 
     :param directory: Where the project goes. Its parent exists; it doesn't itself, or it's empty.
     :param name: What the project is called: in its README, and as a title on its page.
+    :param profile: One of :data:`PROFILES`.
     :raise ScaffoldError: The project can't be created; the message says what to change.
     """
     if not _NAME.fullmatch(name):
@@ -40,7 +49,7 @@ def create_project(directory: Path, name: str) -> list[Path]:
             f"{name!r} can't be the name of a project: use letters, digits, '-' and '_', and"
             " begin with a letter"
         )
-    contents = {target: render(template, name) for target, template in FILES.items()}
+    contents = {target: render(template, name) for target, template in PROFILES[profile].items()}
     try:
         return _write(directory, contents)
     except OSError as e:

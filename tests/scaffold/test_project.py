@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,37 +24,46 @@ def below(directory: Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
 
 
-def test_files(tmp_path: Path) -> None:
+@pytest.fixture(params=list(project.PROFILES))
+def profile(request: pytest.FixtureRequest) -> str:
+    """Each profile in turn."""
+    return str(request.param)
+
+
+def test_files(tmp_path: Path, profile: str) -> None:
     directory = tmp_path / "my-app"
+    expected = project.PROFILES[profile]
 
-    files = create_project(directory, "my-app")
+    files = create_project(directory, "my-app", profile)
 
-    assert [str(path.relative_to(directory)) for path in files] == list(project.FILES)
-    assert below(directory) == set(project.FILES)
+    assert [str(path.relative_to(directory)) for path in files] == list(expected)
+    assert below(directory) == set(expected)
 
 
 def test_no_template_is_forgotten() -> None:
     templates = Path(project.__file__).with_name("templates")
 
-    assert below(templates) == set(project.FILES.values())
+    used = set().union(*(files.values() for files in project.PROFILES.values()))
+    assert below(templates) == used
     assert not [name for name in below(templates) if name.startswith(".")]
 
 
-def test_everything_is_filled_in(tmp_path: Path) -> None:
-    for path in create_project(tmp_path / "bike_counts", "bike_counts"):
-        assert "$" not in path.read_text(encoding="utf-8")
+def test_everything_is_filled_in(tmp_path: Path, profile: str) -> None:
+    for path in create_project(tmp_path / "bike_counts", "bike_counts", profile):
+        # A shell's variables, in a README, are in capitals.
+        assert not re.search(r"\$(?![A-Z])", path.read_text(encoding="utf-8"))
 
 
-def test_settings(tmp_path: Path) -> None:
-    create_project(tmp_path / "bike_counts", "bike_counts")
+def test_settings(tmp_path: Path, profile: str) -> None:
+    create_project(tmp_path / "bike_counts", "bike_counts", profile)
 
     settings = tomllib.loads((tmp_path / "bike_counts" / "fluxsync.toml").read_text())
 
     assert settings == {"app": "app:app", "title": "Bike counts"}
 
 
-def test_tests_of_a_new_project_pass(tmp_path: Path) -> None:
-    create_project(tmp_path / "my-app", "my-app")
+def test_tests_of_a_new_project_pass(tmp_path: Path, profile: str) -> None:
+    create_project(tmp_path / "my-app", "my-app", profile)
 
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
@@ -65,6 +75,14 @@ def test_tests_of_a_new_project_pass(tmp_path: Path) -> None:
 
     assert result.returncode == 0, result.stdout
     assert "2 passed" in result.stdout
+
+
+def test_example_is_what_a_new_project_is(tmp_path: Path) -> None:
+    create_project(tmp_path, "posit-connect", "posit")
+
+    example = REPOSITORY / "deploy" / "posit-connect"
+    for target in project.PROFILES["posit"]:
+        assert (example / target).read_text() == (tmp_path / target).read_text()
 
 
 def test_empty_directory_is_used(tmp_path: Path) -> None:
@@ -126,7 +144,7 @@ def test_no_permission(tmp_path: Path) -> None:
 
 def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last file can't be written, so the others go too."""
-    monkeypatch.setitem(project.FILES, "app.py/below-a-file", "Procfile.tmpl")
+    monkeypatch.setitem(project.PROFILES["minimal"], "app.py/below-a-file", "Procfile.tmpl")
 
     with pytest.raises(ScaffoldError, match=r"app\.py exists already"):
         create_project(tmp_path / "my-app", "my-app")
@@ -135,7 +153,7 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_empty_directory_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(project.FILES, "app.py/below-a-file", "Procfile.tmpl")
+    monkeypatch.setitem(project.PROFILES["minimal"], "app.py/below-a-file", "Procfile.tmpl")
 
     with pytest.raises(ScaffoldError):
         create_project(tmp_path, "my-app")
