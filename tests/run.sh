@@ -32,6 +32,12 @@ browser || missing+=(chromium)
 ldconfig -p | grep libatomic.so.1 >/dev/null || missing+=(libatomic1) # for Playwright's Node.js
 has nginx || missing+=(nginx-light)
 has caddy || missing+=(caddy)
+has haproxy || missing+=(haproxy)
+# Not apache2, which would start a server on port 80.
+apache_module() { [[ -e /usr/lib/apache2/modules/mod_$1.so ]]; }
+has apache2 || missing+=(apache2-bin)
+apache_module wsgi || missing+=(libapache2-mod-wsgi-py3)
+apache_module passenger || missing+=(libapache2-mod-passenger)
 case $(uname -m) in
     x86_64 | aarch64) ;; # all dependencies have wheels
     *) has gcc || missing+=(gcc libc6-dev python3-dev) ;;
@@ -48,7 +54,14 @@ if ((${#missing[@]})); then
     for name in "${missing[@]}"; do
         if apt-cache show "$name" &>/dev/null; then packages+=("$name"); fi
     done
+    # Servers that come as packages aren't to be started (invoke-rc.d, deb-systemd-invoke).
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
+    fi
     apt-get install -qq --yes --no-install-recommends "${packages[@]}" >/dev/null
+    if [[ $(trap -p EXIT) ]]; then rm -f "$policy" && trap - EXIT; fi
 fi
 
 # Virtual environment, made again when what it depends on has changed.
