@@ -155,13 +155,14 @@ def _elsewhere(here: Address, there: Address) -> Finding:
 
 
 def _goes_round(arrival: Arrival) -> Finding:
-    *_, one, other = arrival.answers
-    paths = {one.address.path, other.address.path}
+    last = arrival.answers[-2:]
+    paths = {answer.address.path for answer in last}
     # Streamlit takes the prefix for the name of a page, and redirects to it without the slash.
-    slashes = len({path.rstrip("/") for path in paths}) == 1
+    slashes = len(paths) > 1 and len({path.rstrip("/") for path in paths}) == 1
     if slashes and any(answer.is_gateways for answer in arrival.answers):
         return prefix_missing(arrival.answers[0].address.path)
-    text = f"Redirects go round: {' and '.join(sorted(map(str, (one.address, other.address))))}."
+    where = sorted({str(answer.address) for answer in last})
+    text = f"Redirects go round: {' and '.join(where)}."
     return problem("page", Hop.PROXY, text)
 
 

@@ -116,11 +116,14 @@ class _Line:
             return seen
         try:
             said = json.loads(seen.opened.content)
-            self._id = str(said["id"])
-            return seen.having(hold=bool(said["hold"]), wait=float(said["wait"]))
+            line_id, hold, wait = str(said["id"]), bool(said["hold"]), float(said["wait"])
         except (ValueError, KeyError, TypeError):
+            line_id = ""
+        if not exchanges.is_id(line_id):
             opened = dataclasses.replace(seen.opened, status=0, detail="it isn't a tunnel's")
             return seen.having(opened=opened)
+        self._id = line_id
+        return seen.having(hold=hold, wait=wait)
 
     def post(self, verb: str, body: bytes = b"") -> Answer:
         """Send a request that is answered at once."""

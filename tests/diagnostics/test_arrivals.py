@@ -157,6 +157,15 @@ def test_round_in_circles() -> None:
     assert "go round: https://host/tools and https://host/tools/" in other.text
 
 
+def test_redirect_to_itself() -> None:
+    """Where TLS ends in a proxy that doesn't say so, for example."""
+    itself = Answer(HERE, 301, [OURS, ("Location", str(HERE))])
+
+    finding, _ = arrivals.judge(Arrival((itself,), goes_round=True))
+
+    assert finding.text == "Redirects go round: https://host/tools/."
+
+
 @pytest.mark.parametrize(
     ("answer", "mount", "is_ours", "level", "words"),
     [

@@ -153,6 +153,24 @@ def test_cookies_have_the_path_that_browsers_see(
 
 
 @pytest.mark.parametrize(
+    ("environ", "route"),
+    [
+        pytest.param(
+            {"HTTP_RSTUDIO_CONNECT_APP_BASE_URL": "https://connect.example/api"},
+            Route.API,
+            id="vanity URL like the API's path",
+        ),
+        pytest.param({"SCRIPT_NAME": "/api"}, Route.STREAMLIT, id="never removed by the server"),
+    ],
+)
+def test_root_that_is_a_path_of_the_application(environ: dict[str, str], route: Route) -> None:
+    """What a host has removed isn't removed a second time."""
+    request = read("/api/users", None, CONNECT, **environ)
+
+    assert (request.root, request.route) == ("/api", route)
+
+
+@pytest.mark.parametrize(
     ("own", "claimed", "script_name", "root"),
     [
         pytest.param("", "/evil", "/evil", "", id="forged"),
@@ -160,6 +178,8 @@ def test_cookies_have_the_path_that_browsers_see(
         pytest.param("/app", "/evil", "/evil", "/app", id="forged over the server's own"),
         pytest.param("/app", "", "/app", "/app", id="the server's own"),
         pytest.param("/app", "/app", "/app", "/app", id="what is true anyway"),
+        pytest.param("", "/a,/evil", "/evil", "", id="forged twice"),
+        pytest.param("/app", "/evil,/a", "/evil", "/app", id="forged twice, the other way round"),
     ],
 )
 def test_script_name_of_a_header_field(

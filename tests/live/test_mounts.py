@@ -44,6 +44,13 @@ def test_root_without_its_slash(gateway: Callable[..., Gateway], upstream: FakeS
     assert [request.target for request in upstream.requests] == ["/"]
 
 
+def test_root_without_its_slash_that_looks_like_a_url(gateway: Callable[..., Gateway]) -> None:
+    """Only a dot in front makes it a path (RFC 3986 4.2)."""
+    server = gateway(mount=Mount("/https:evil.example"))
+
+    assert server.get("/https:evil.example").get("Location") == "./https:evil.example/"
+
+
 def test_root_from_script_name(gateway: Callable[..., Gateway], upstream: FakeStreamlit) -> None:
     """The server's own mount, as with ``SCRIPT_NAME=/app gunicorn ...``."""
     server = gateway(env={**APP, "SCRIPT_NAME": "/app"}, mount=Mount("", "/app"))
