@@ -19,7 +19,8 @@ StartGateway = t.Callable[..., Gateway]
 StartServer = t.Callable[[Server], Server]
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=500)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

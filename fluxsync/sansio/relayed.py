@@ -48,12 +48,13 @@ def response_head(head: http1.Head, context: Context) -> Head:
     :raise ValueError: It isn't certain where the body ends.
     """
     body = http1.response_body(head, context.method)
-    is_chunked = isinstance(body, ChunkedBody)
+    # A length beside a transfer coding means nothing (RFC 9112 6.3), with or without a body.
+    has_coding = "transfer-encoding" in head.named
     fields = _headers.for_client(
-        head.fields, head.named.get("connection", ""), is_chunked=is_chunked
+        head.fields, head.named.get("connection", ""), is_chunked=has_coding
     )
     fields = rewriting.rewrite(fields, context.path, context.root, context.authorities)
-    if is_chunked:
+    if isinstance(body, ChunkedBody):
         # Its chunks pass as they are.
         fields.append(("Transfer-Encoding", "chunked"))
     lines = [f"HTTP/1.1 {head.status} {head.reason or 'Unknown'}"]

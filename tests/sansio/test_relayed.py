@@ -116,6 +116,15 @@ def test_answer_to_head_has_no_body() -> None:
     assert b"\r\nContent-Length: 5\r\n" in got.data
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_length_beside_a_transfer_coding(method: str) -> None:
+    fields = "Content-Length: 5\r\nContent-Length: 6\r\nTransfer-Encoding: chunked"
+    got = relayed(f"HTTP/1.1 200 OK\r\n{fields}", dataclasses.replace(CONTEXT, method=method))
+
+    assert b"Content-Length" not in got.data
+    assert (b"Transfer-Encoding: chunked" in got.data) is (method == "GET")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
