@@ -40,6 +40,7 @@ ELSEWHERE = {
     "gateway/websocket.py": "tests/live: needs a server",
     "gunicorn_conf.py": "tests/hosting/test_procfile.py",
     "pages/script/fluxsync_main.py": "tests/pages/test_navigation.py",
+    "process/relay.py": "mypy: it's a protocol",
     "process/supervisor.py": "tests/live: a process of its own",
     "process/switchboard.py": "tests/live/test_lifecycle.py: in the supervisor",
     "serving/*.py": "tests/live: needs servers",

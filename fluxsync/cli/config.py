@@ -9,7 +9,7 @@ import typing as t
 import click
 
 from ..config import FluxSyncSettings
-from ..config.platform import Platform, find_platform
+from ..config.platform import Platform, find_platform, public_url
 from ..config.sources import override
 from ..sansio.rootpath import PREFIX_FIELDS
 from .options import listening
@@ -36,7 +36,7 @@ def _print_json(settings: FluxSyncSettings, platform: Platform) -> None:
         for name in type(settings).model_fields
     }
     rules = [{"rule": rule, "path": path} for rule, path in root_path_rules(settings, platform)]
-    url = settings.public_base_url or platform.url
+    url = public_url(settings, platform)
     found = {"settings": values, "host": platform.name, "root_path": rules, "url": url}
     click.echo(json.dumps(found, indent=2))
 
@@ -48,7 +48,7 @@ def _print_text(settings: FluxSyncSettings, platform: Platform) -> None:
         origin = "" if source == "default" else f"  ({source})"
         click.echo(f"{name} = {json.dumps(shown)}{origin}")
     click.echo(f"\nHost: {platform.name or 'nothing special'}")
-    if url := settings.public_base_url or platform.url:
+    if url := public_url(settings, platform):
         click.echo(f"In the browser: {url}")
     click.echo("Root path, by the first rule that says one:")
     for rule, path in root_path_rules(settings, platform):

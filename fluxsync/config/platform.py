@@ -10,6 +10,9 @@ from ..sansio import workbench
 from ..sansio.paths import normalize_mount
 from ..sansio.rootpath import Guess
 
+if t.TYPE_CHECKING:
+    from .settings import FluxSyncSettings
+
 #: Of a template such as ``https://example.org/proxy/{{port}}/``.
 _PORT = "{{port}}"
 
@@ -47,6 +50,11 @@ def find_platform(environ: t.Mapping[str, str], port: int) -> Platform:
         if platform is not None:
             return platform
     return Platform()
+
+
+def public_url(settings: FluxSyncSettings, platform: Platform) -> str:
+    """Return where browsers find the application, if that's known; it ends with a slash."""
+    return f"{settings.public_base_url}/" if settings.public_base_url else platform.url
 
 
 def workbench_url(environ: t.Mapping[str, str], port: int) -> str:

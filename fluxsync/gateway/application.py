@@ -50,7 +50,7 @@ class Gateway:
         self._settings = settings
         self._api = api
         self._supervisor = supervisor
-        self._reader = RequestReader(settings, platform)
+        self._reader = RequestReader(settings, platform, lambda: supervisor.secret)
         self._hand_over = HandOver(settings, supervisor)
         public = (settings.public_base_url,) if settings.public_base_url else ()
         allowed = (*public, *settings.allowed_origins, *platform.origins)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ..assets import directories
 from ..config.environment import python_path, streamlit_environment
-from ..config.platform import find_platform
+from ..config.platform import find_platform, public_url
 from ..exceptions import SupervisorError
 from ..pages.command import TARGET_VARIABLE, streamlit_arguments
 from ..process.client import SupervisorClient
@@ -64,11 +64,6 @@ def platform_of(settings: FluxSyncSettings, host: Host) -> Platform:
     return find_platform(os.environ, port or 0)
 
 
-def public_url(settings: FluxSyncSettings, platform: Platform) -> str:
-    """Return where browsers find the application, if that's known; it ends with a slash."""
-    return f"{settings.public_base_url}/" if settings.public_base_url else platform.url
-
-
 def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
     """Return what the supervisor is to run."""
     platform = platform_of(settings, host)
@@ -100,9 +95,10 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
         environment[TARGET_VARIABLE] = target
     return Spec(
         name=script or target,
-        arguments=streamlit_arguments(settings, knows_users=platform.is_connect),
+        arguments=streamlit_arguments(settings),
         target="" if script else target,
         environment=environment,
+        tells_users=platform.is_connect,
         calls_variable="" if settings.internal_api_base or _listener(host) else CALLS_VARIABLE,
         **common,
     )

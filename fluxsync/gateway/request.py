@@ -66,6 +66,8 @@ class Request:
     trust: Trust
     #: The user, if the host has logged one in.
     user: User | None = None
+    #: Ends the names of the fields that tell Streamlit about the user.
+    user_secret: str = ""
     #: The file that the server sends as the answer, and whose end it tells nobody else.
     file: OpenFile | None = None
 
@@ -111,14 +113,23 @@ class Request:
             if cookie in self.header("cookie"):
                 fields = _headers.without_cookie(fields, cookie)
         if self.user is not None:
-            fields += identity.streamlit_fields(self.user)
+            fields += identity.streamlit_fields(self.user, self.user_secret)
         return fields + forwarding.added(self.client, self.root, self.request_id)
 
 
 class RequestReader:
-    """Makes :class:`Request` objects, with what the settings say worked out once."""
+    """Makes :class:`Request` objects, with what the settings say worked out once.
 
-    def __init__(self, settings: FluxSyncSettings, platform: Platform) -> None:
+    :param user_secret: Returns :attr:`Request.user_secret`.
+    """
+
+    def __init__(
+        self,
+        settings: FluxSyncSettings,
+        platform: Platform,
+        user_secret: t.Callable[[], str] = str,
+    ) -> None:
+        self._user_secret = user_secret
         self._api_mount = settings.api_mount_path
         self._is_connect = platform.is_connect
         self._roots = rootpath.Rules(
@@ -177,10 +188,13 @@ class RequestReader:
             client,
             exchange,
             self._trust,
-            identity.from_connect(field(identity.CONNECT_CREDENTIALS))
-            if self._is_connect
-            else None,
+            *self._user(field),
         )
+
+    def _user(self, field: t.Callable[[str], str]) -> tuple[User | None, str]:
+        if not self._is_connect:
+            return None, ""
+        return identity.from_connect(field(identity.CONNECT_CREDENTIALS)), self._user_secret()
 
 
 def _target(environ: WSGIEnvironment) -> Target:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import pathlib
 import typing as t
-
-from ..sansio.identity import STREAMLIT_FIELDS
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
@@ -19,14 +15,10 @@ TARGET_VARIABLE = "FLUXSYNC_APP"
 SCRIPT = pathlib.Path(__file__).with_name("script") / "fluxsync_main.py"
 
 
-def streamlit_arguments(
-    settings: FluxSyncSettings, *, knows_users: bool = False
-) -> tuple[str, ...]:
+def streamlit_arguments(settings: FluxSyncSettings) -> tuple[str, ...]:
     """Return what follows ``streamlit run``: the script, and options that it needs.
 
     The application's own options come last, and win where there are two.
-
-    :param knows_users: Whether the gateway tells Streamlit who a user is.
     """
     return (
         settings.streamlit_script or str(SCRIPT),
@@ -39,13 +31,5 @@ def streamlit_arguments(
         "--server.baseUrlPath=",
         "--browser.gatherUsageStats=false",
         f"--server.fileWatcherType={settings.streamlit_file_watcher}",
-        *(_user_options() if knows_users else ()),
         *settings.streamlit_run_cli_args,
     )
-
-
-def _user_options() -> tuple[str, ...]:
-    major, minor = importlib.metadata.version("streamlit").split(".")[:2]
-    if (int(major), int(minor)) < (1, 49):
-        return ()  # it doesn't know the option, and wouldn't start with it
-    return (f"--server.trustedUserHeaders={json.dumps(STREAMLIT_FIELDS)}",)

@@ -34,7 +34,7 @@ _RETRY, _RETRY_LATER = 0.05, 10.0
 #: So many starts in vain are no coincidence.
 _TRIES = 3
 #: Seconds that requests wait for a supervisor that has just been started, or has just gone.
-_FIRST_TABLE = 2.0
+_FIRST_TABLE = 5.0
 
 
 class SupervisorClient:
@@ -55,6 +55,8 @@ class SupervisorClient:
         #: Called with the state directory whenever there's a supervisor that doesn't know this
         #: process yet, in this object's thread.
         self.prepare: t.Callable[[StateDirectory], None] | None = None
+        #: See :meth:`~fluxsync.process.secrets.Secrets.of_users`; it's here before any table.
+        self.secret = ""
         self._start_lock = threading.Lock()
         self._pid = 0
         self._lock: threading.Lock
@@ -209,7 +211,9 @@ class SupervisorClient:
             if messages is None:
                 return
             for message in messages:
-                if message.data.get("type") == "table":
+                if message.data.get("type") == "welcome":
+                    self.secret = str(message.data["secret"])
+                elif message.data.get("type") == "table":
                     self._launches = 0
                     self._table = Table.from_json(message.data["table"])
                     self._known.set()

@@ -29,6 +29,8 @@ class Spec:
     #: Variable that tells Streamlit's process where gateway workers take calls of pages, if
     #: they do.
     calls_variable: str = ""
+    #: Whether workers tell Streamlit who a user is.
+    tells_users: bool = False
     replicas: int = 1
     start_timeout: float = 60.0
     graceful_timeout: float = 10.0

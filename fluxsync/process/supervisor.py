@@ -22,12 +22,14 @@ from ..sansio.admission import Full
 from .fleet import Fleet
 from .lifetime import Ending, Lifetime
 from .probes import Prober, Result
+from .secrets import Secrets
 from .spec import Spec
 from .status import status
 from .switchboard import Switchboard
 
 if t.TYPE_CHECKING:
     from .channel import Channel
+    from .relay import Relay
     from .state import StateDirectory
     from .wire import Message
 
@@ -39,33 +41,6 @@ _PATIENCE = 1.0
 _GOODBYE = 0.5
 #: Seconds between signs of life in the state directory.
 _TOUCH = 3600.0
-
-
-class Relay(t.Protocol):
-    """What the supervisor needs of a relay."""
-
-    def adopt(self, message: Message) -> None:
-        """Take over what a worker hands over, and the message's files."""
-
-    def configure(self, limits: t.Mapping[str, t.Any]) -> None:
-        """Treat what comes from now on like this."""
-
-    def close_all(self, close: closecodes.Close, grace: float) -> None:
-        """Say goodbye on all WebSockets."""
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of open WebSockets of each replica."""
-
-    def tunnels(self) -> dict[str, dict[str, int]]:
-        """Return the number of open tunnels by transport, and by why they're needed."""
-
-    @property
-    def transfers(self) -> int:
-        """Number of uploads and downloads that go on."""
-
-    @property
-    def full(self) -> Full:
-        """Whose WebSockets would be refused."""
 
 
 class Supervisor:
@@ -91,8 +66,7 @@ class Supervisor:
         self._wake_read, self._wake_write = socket.socketpair()
         self._switchboard = Switchboard(self._selector, self._obey)
         self._prober = Prober(self._take_result)
-        # One for all replicas, so that logins survive a restart and hold on each of them.
-        self._cookie_secret = os.urandom(32).hex()
+        self._secrets = Secrets()
         self._spec: Spec | None = None
         self._fleet: Fleet | None = None
         self._version = -1
@@ -239,15 +213,15 @@ class Supervisor:
         elif self._fleet is not None:
             self._fleet.retry()
         assert self._fleet is not None
+        secret = self._secrets.of_users(spec)
+        self._switchboard.send(channel, {"type": "welcome", "secret": secret})
         self._switchboard.send(channel, {"type": "table", "table": self._fleet.table().to_json()})
         self._switchboard.send(channel, {"type": "full", "full": self._full.to_json()})
 
     def _adopt(self, spec: Spec) -> None:
         """Run this from now on; a reload may have changed the settings."""
         self._configure_logging(spec.log_level)
-        environment = {"STREAMLIT_SERVER_COOKIE_SECRET": self._cookie_secret, **spec.environment}
-        if spec.calls_variable:
-            environment[spec.calls_variable] = os.fspath(self._state.calls)
+        environment = self._secrets.environment(spec, self._state)
         fleet = Fleet(spec, environment, self._selector, self._prober)
         if self._fleet is not None:
             logger.info("settings have changed, Streamlit is started anew")

@@ -12,9 +12,9 @@ if t.TYPE_CHECKING:
 #: Posit Connect's field: ``{"user": "ada", "groups": ["staff"]}``, absent for anonymous users.
 CONNECT_CREDENTIALS = "rstudio-connect-credentials"
 
-#: Fields that tell Streamlit, and under which keys of ``st.user`` it shows them. Nobody else
-#: may send these (:data:`~fluxsync.sansio.forwarding.OWN_PREFIX`).
-STREAMLIT_FIELDS = {"X-Fluxsync-User": "name", "X-Fluxsync-Groups": "groups"}
+#: Fields that tell Streamlit. Nobody else may send what begins like these
+#: (:data:`~fluxsync.sansio.forwarding.OWN_PREFIX`).
+_USER, _GROUPS = "X-Fluxsync-User", "X-Fluxsync-Groups"
 
 #: Printable ASCII but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if code != 0x25)
@@ -40,19 +40,35 @@ def from_connect(credentials: str) -> User | None:
         return None
     name = value.get("user") if isinstance(value, dict) else None
     groups = value.get("groups") or [] if isinstance(value, dict) else []
-    is_known = isinstance(name, str) and name and isinstance(groups, list)
-    if not is_known or not all(isinstance(group, str) for group in groups):
+    if not name or not isinstance(groups, list) or not all(map(_is_text, (name, *groups))):
         return None
     return User(t.cast(str, name), tuple(groups))
 
 
-def streamlit_fields(user: User) -> Headers:
+def _is_text(value: object) -> bool:
+    """Whether it's a string of whole characters; JSON may have halves (RFC 8259 8.2)."""
+    return isinstance(value, str) and not any(0xD800 <= ord(c) <= 0xDFFF for c in value)
+
+
+def streamlit_names(secret: str) -> dict[str, str]:
+    """Return the names of these fields, and under which keys of ``st.user`` they are.
+
+    :param secret: Ends them, so that nobody else knows them.
+    """
+    return {_name(_USER, secret): "name", _name(_GROUPS, secret): "groups"}
+
+
+def _name(field: str, secret: str) -> str:
+    return f"{field}-{secret}" if secret else field
+
+
+def streamlit_fields(user: User, secret: str) -> Headers:
     """Return the fields that tell Streamlit about a user.
 
     Header fields are ASCII: other characters of the name, and percent signs, are
     percent-encoded; the groups are JSON.
     """
     return [
-        ("X-Fluxsync-User", quote(user.name, safe=_PLAIN)),
-        ("X-Fluxsync-Groups", json.dumps(user.groups)),
+        (_name(_USER, secret), quote(user.name, safe=_PLAIN)),
+        (_name(_GROUPS, secret), json.dumps(user.groups)),
     ]
