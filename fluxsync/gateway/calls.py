@@ -63,6 +63,8 @@ class CallListener:
             logger.error("pages can't reach the API: %s", e)
             return
         self._open = opened
+        if former is None:
+            os.register_at_fork(after_in_child=self._leave)
         threading.Thread(target=opened.accept, name="fluxsync-calls", daemon=True).start()
         if former is None or former.pid != opened.pid:
             atexit.register(self.close)
@@ -74,6 +76,11 @@ class CallListener:
         # Not in a process that a worker has forked for something else.
         if self._open is not None and self._open.pid == os.getpid():
             self._open.close(self._grace)
+
+    def _leave(self) -> None:
+        """Leave the socket to the process that serves it; called in those that it forks."""
+        if self._open is not None:
+            self._open.leave()
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Werkzeug makes the first letters of the path of these. No address is a peer on this
@@ -156,6 +163,18 @@ class _Open:
             self._server.process_request_thread(sock, address)
         finally:
             self._room.release()
+
+    def leave(self) -> None:
+        """Have it open no more in this process, which is another one.
+
+        Else it would outlive the one that serves it, and pages would wait for an answer.
+        """
+        file = self._server.socket.fileno()
+        if file >= 0:
+            # The number stays taken, as the object would close it some day.
+            nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            os.dup2(nothing, file, inheritable=False)
+            os.close(nothing)
 
     def abandon(self) -> None:
         """End the thread of a socket that nobody can find any more."""

@@ -48,7 +48,8 @@ def drops_slash(request: Request, head: Head, authorities: t.Collection[str]) ->
     :param authorities: Hosts that mean Streamlit, as for :func:`~.rewriting.rewrite_location`.
     """
     path = request.target.path
-    if request.method not in ("GET", "HEAD") or not path.endswith("/") or head.status // 100 != 3:
+    is_page = request.method in ("GET", "HEAD") and not routing.is_streamlits_own(request.path)
+    if not is_page or not path.endswith("/") or head.status // 100 != 3:
         return False
     location = rewriting.rewrite_location(head.named.get("location", ""), path, authorities)
     return location.partition("?")[0] == _without_slash(path)

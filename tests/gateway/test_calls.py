@@ -226,6 +226,31 @@ def test_end_of_a_process(state: StateDirectory) -> None:
     assert list(state.calls.iterdir()) == []
 
 
+def test_process_that_outlives_the_one_that_forked_it(state: StateDirectory) -> None:
+    """A worker that was killed, with a child of ``multiprocessing``: nobody is to wait for it."""
+    program = (
+        "import os, pathlib, signal\n"
+        "from fluxsync.gateway.calls import CallListener\n"
+        "from fluxsync.process.state import StateDirectory\n"
+        f"state = StateDirectory(pathlib.Path({str(state.path.parent)!r}), 'k')\n"
+        "CallListener(lambda environ, start_response: [], 1.0).open(state)\n"
+        "if not os.fork():\n"
+        "    print('forked', flush=True)\n"
+        "    os.read(0, 1)\n"
+        "    os._exit(0)\n"
+        "signal.pause()\n"
+    )
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "forked\n"
+        worker.kill()
+        worker.wait()
+        with pytest.raises(ConnectionRefusedError, match="no gateway worker listens"):
+            connect(str(state.calls), 0.0)
+
+
 def test_long_path(tmp_path: Path, listener: CallListener) -> None:
     """Where there's room for the supervisor's socket, there's room for these."""
     with tempfile.TemporaryDirectory(prefix="fluxsync-") as base:
