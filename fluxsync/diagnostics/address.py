@@ -54,13 +54,14 @@ class Address(t.NamedTuple):
     def join(self, reference: str) -> Address | None:
         """Return where a link leads, or ``None`` if that's no address of a site.
 
-        Name and password stay with their own site.
+        Name and password stay with their own site, which may send browsers from http to https.
         """
         try:
             there = parse(urljoin(self.origin + self.target, reference))
         except ValueError:
             return None
-        same = there.origin == self.origin
+        secured = (self.scheme, there.scheme) == ("http", "https") and there.host == self.host
+        same = there.origin == self.origin or secured
         return there._replace(authorization=self.authorization) if same else there
 
 

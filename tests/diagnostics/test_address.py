@@ -50,3 +50,30 @@ def test_password() -> None:
     assert not far.authorization
     assert address.join("mailto:me@host") is None
     assert address.under("healthz").target == "/a/b/healthz"
+
+
+def test_name_from_a_page() -> None:
+    """Whatever it is, it's a path, and a request can be made of it."""
+    address = parse("https://host/a/")
+
+    assert (
+        address.under("./x y\r\nb: \u20ac.js?v=1").target == "/a/./x%20y%0D%0Ab:%20%E2%82%AC.js?v=1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "reference", "stays"),
+    [
+        ("http://me:secret@host", "https://host/", True),
+        ("http://me:secret@host:8000", "https://host/", True),
+        ("https://me:secret@host", "http://host/", False),
+        ("https://me:secret@host", "https://host:8443/", False),
+        ("http://me:secret@host", "https://other/", False),
+    ],
+)
+def test_password_of_a_redirect(origin: str, reference: str, stays: bool) -> None:
+    """It may become safer, and goes nowhere else."""
+    there = parse(origin).join(reference)
+
+    assert there is not None
+    assert bool(there.authorization) is stays

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from fluxsync.diagnostics import tunnel
 from fluxsync.diagnostics.address import parse
 from fluxsync.diagnostics.client import Client, Options
 from fluxsync.diagnostics.connection import Security
@@ -157,3 +158,15 @@ def test_no_tls(serve: Serve) -> None:
 def test_certificates_that_are_none() -> None:
     with pytest.raises(OSError, match=r"NO_CERTIFICATE|no certificate|PEM"):
         Client(Options(security=Security(ca_file=__file__)))
+
+
+def test_tunnel_whose_id_is_none(serve: Serve) -> None:
+    """It would go into a header field."""
+    said = b'{"id": "a\\r\\nb: c", "hold": true, "wait": 1}'
+    head = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: %d\r\n\r\n" % len(said)
+
+    with tunnel.Watch(Client(BRIEF), serve(replying(head + said)), 0.1) as watch:
+        seen = watch.finish()
+
+    assert not seen.is_open
+    assert seen.opened.detail == "it isn't a tunnel's"

@@ -1,5 +1,8 @@
 // Tell a person when the page isn't where fluxsync takes it to be.
 
+// Nothing that a shell would take for a command.
+const PLAIN = /^[\w.~@/-]+$/;
+
 function showNotice(text) {
   console.error(`fluxsync: ${text}`);
   const show = () => {
@@ -43,12 +46,10 @@ function watchFiles(mount) {
     const isOurs = answer?.ok && answer.headers.get("content-type")?.includes("javascript");
     // No answer is no network, and ours means that only the file is missing.
     if (answer !== null && !isOurs) {
-      // Nothing that a shell would take for a command.
-      const isPlain = /^[\w.~@/-]+$/.test(address);
       showNotice(
         `The files of this page are not at ${mount}/static/. If a proxy publishes the application`
         + ` under ${address}, let it remove ${address} from what it forwards`
-        + (isPlain ? `, or set FLUXSYNC_ROOT_PATH=${address}.` : "."),
+        + (PLAIN.test(address) ? `, or set FLUXSYNC_ROOT_PATH=${address}.` : "."),
       );
     }
   };
@@ -58,12 +59,18 @@ function watchFiles(mount) {
 
 // Cookies are for the root path only, and browsers send them nowhere else.
 function compareRoot(mount, root) {
-  const there = decodeURI(mount);
+  let there = mount;
+  try {
+    there = decodeURI(mount);
+  } catch {
+    // Not UTF-8, or not encoded at all.
+  }
   if (there !== root) {
-    const hint = there ? `FLUXSYNC_ROOT_PATH=${there}` : "no FLUXSYNC_ROOT_PATH";
+    const isPlain = PLAIN.test(there);
+    const hint = isPlain ? `FLUXSYNC_ROOT_PATH=${there}` : "no FLUXSYNC_ROOT_PATH";
     showNotice(
       `This page is at ${there}/, and the root path is set to ${root}: uploads and sign-in do not`
-      + ` work here. Set ${hint}, or open the page at ${root}/.`,
+      + ` work here. ${isPlain || !there ? `Set ${hint}, or open` : "Open"} the page at ${root}/.`,
     );
   }
 }

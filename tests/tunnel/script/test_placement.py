@@ -76,6 +76,8 @@ def test_address_is_text(script_page: ScriptPage) -> None:
         ("/echo", "", None),
         ("/tools/echo", "/other", "Set FLUXSYNC_ROOT_PATH=/tools, or open the page at /other/."),
         ("/echo", "/other", "Set no FLUXSYNC_ROOT_PATH, or open the page at /other/."),
+        ("/%e9/echo", "/other", "This page is at /%e9/, and"),
+        ("/$(b)/echo", "/other", "do not work here. Open the page at /other/."),
     ],
 )
 def test_root_path_that_is_set(
