@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import urlsplit
 
 from ..bridges.chunks import provide_input
 from ..sansio import paths
@@ -52,6 +53,7 @@ class Gateway:
         self._supervisor = supervisor
         self._reader = RequestReader(settings, platform, lambda: supervisor.secret)
         self._hand_over = HandOver(settings, supervisor)
+        self._public = urlsplit(settings.public_base_url)[:2] if settings.public_base_url else None
         public = (settings.public_base_url,) if settings.public_base_url else ()
         allowed = (*public, *settings.allowed_origins, *platform.origins)
         self._streamlit = StreamlitProxy(
@@ -134,9 +136,11 @@ class Gateway:
         environ["SCRIPT_NAME"] = request.root + mount
         environ["PATH_INFO"] = request.path[len(mount) :]
         environ["REMOTE_ADDR"] = client.address
-        environ["wsgi.url_scheme"] = client.scheme
-        if client.host:
-            environ["HTTP_HOST"] = client.host
+        # What the settings say is so whatever Host a client or proxy makes up.
+        scheme, host = self._public or (client.scheme, client.host)
+        environ["wsgi.url_scheme"] = scheme
+        if host:
+            environ["HTTP_HOST"] = host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
         environ["fluxsync.root_path"] = request.root_path
         if request.user is not None:

@@ -129,3 +129,12 @@ def test_workbench(gateway: Callable[..., Gateway], upstream: FakeStreamlit) -> 
 
     assert handshake.get("Host") == "wb.example"
     assert handshake.get("X-Forwarded-Prefix").startswith("/s/1234/p/")
+
+
+def test_public_url(gateway: Callable[..., Gateway]) -> None:
+    """Absolute links are right where a proxy changes the host, and whatever a client makes up."""
+    server = gateway(env={**APP, "FLUXSYNC_PUBLIC_BASE_URL": "https://example.org/tools"})
+
+    for host in ("localhost:8000", "evil.example"):
+        answer = server.get("/api/echo", [("Host", host)]).json()
+        assert answer["url"] == "https://example.org/tools/api/echo"
