@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import typing as t
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.support import leaks
 from tests.support.gateways import MOUNTS, WORKER_CLASSES, Gateway, Mount
+from tests.support.leaks import Service
 from tests.support.processes import Server
 from tests.support.upstream import FakeStreamlit
 
@@ -19,9 +19,9 @@ StartGateway = t.Callable[..., Gateway]
 StartServer = t.Callable[[Server], Server]
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200)
+# For what the same hundred examples don't find: --hypothesis-profile=search
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+hypothesis.settings.load_profile("default")
 
 
 def pytest_configure() -> None:
@@ -29,6 +29,23 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A shell has its background jobs ignore SIGINT, and what they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take long, or one process would still have one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> t.Generator[None, pytest.TestReport, t.Any]:
+    """Show what the servers that ran beside a failed test have said lately."""
+    report = yield
+    if report.failed:
+        for server in Service.running:
+            if isinstance(server, Server):
+                output = "".join(server.output.splitlines(keepends=True)[-200:])
+                report.sections.append((f"output of {' '.join(server.args)}", output))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -57,7 +57,7 @@ class Gateway:
         public = (settings.public_base_url,) if settings.public_base_url else ()
         allowed = (*public, *settings.allowed_origins, *platform.origins)
         self._streamlit = StreamlitProxy(
-            settings, lambda: supervisor.table, self._hand_over, allowed
+            settings, supervisor.serving_table, self._hand_over, allowed
         )
         opener = Opener(settings, supervisor, allowed)
         self._websocket = WebSocketProxy(opener, self._hand_over)

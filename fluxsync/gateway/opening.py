@@ -52,7 +52,7 @@ class Opener:
 
         :raise Failure: There's none.
         """
-        table = self._supervisor.table
+        table = self._supervisor.serving_table()
         row = request.choose(table)
         if row is None:
             raise not_ready(table)

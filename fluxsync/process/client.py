@@ -19,7 +19,7 @@ from ..sansio.admission import Full
 from ..sansio.balancing import Row, Table
 from ..sansio.supervision import State
 from . import wire
-from .launch import connect, launch
+from .launch import ask, connect, launch
 from .state import StateDirectory, remove_stale
 
 if t.TYPE_CHECKING:
@@ -35,6 +35,8 @@ _RETRY, _RETRY_LATER = 0.05, 10.0
 _TRIES = 3
 #: Seconds that requests wait for a supervisor that has just been started, or has just gone.
 _FIRST_TABLE = 5.0
+#: Seconds that the supervisor may take to say how things are.
+_ASK = 1.0
 
 
 class SupervisorClient:
@@ -109,6 +111,18 @@ class SupervisorClient:
         if not self._table.rows:
             self._known.wait(max(0.0, self._wait_until - time.monotonic()))
         return self._table
+
+    def serving_table(self) -> Table:
+        """Return the latest table; if nobody serves in it, the one that the supervisor has now.
+
+        The supervisor tells all workers at once, but each reads it when it gets to run. Who has
+        heard from one of them that all is ready isn't to hear from another that it isn't.
+        """
+        table = self.table
+        if table.serves or self._sock is None:
+            return table
+        answer = ask(self._state, "table", timeout=_ASK) or {}
+        return Table.from_json(answer["table"]) if "table" in answer else table
 
     @property
     def full(self) -> Full:

@@ -19,6 +19,7 @@ import typing as t
 
 from ..sansio import closecodes
 from ..sansio.admission import Full
+from ..sansio.balancing import Table
 from .fleet import Fleet
 from .lifetime import Ending, Lifetime
 from .probes import Prober, Result
@@ -195,6 +196,9 @@ class Supervisor:
         message.close()
         if kind == "hello":
             self._hello(channel, message.data)
+        elif kind == "table":
+            table = self._fleet.table() if self._fleet is not None else Table()
+            self._switchboard.send(channel, {"type": "table", "table": table.to_json()})
         elif kind == "status":
             self._switchboard.send(channel, {"type": "status", **self._status()})
         elif kind == "stop":

@@ -57,6 +57,11 @@ class Table:
         return cls(data["version"], tuple(rows))
 
     @property
+    def serves(self) -> bool:
+        """Whether there is a replica for new browsers, even if it doesn't answer at the moment."""
+        return any(row.state is State.RUNNING and row.port for row in self.rows)
+
+    @property
     def ready(self) -> bool:
         """Whether there is a replica that answers."""
         return any(row.state is State.RUNNING and row.healthy for row in self.rows)

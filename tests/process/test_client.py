@@ -7,6 +7,7 @@ import os
 import socket
 import typing as t
 from pathlib import Path
+from threading import Thread
 from threading import enumerate as threads
 
 import pytest
@@ -222,3 +223,30 @@ def test_ask(state: StateDirectory, supervisor: Supervisor) -> None:
     connection = connect(state)
     assert connection is not None
     connection.close()
+
+
+def test_table_that_was_not_read_yet(client: SupervisorClient, supervisor: Supervisor) -> None:
+    """Who can't be served asks the supervisor, who may have told another worker meanwhile."""
+    starting = Table(1, (Row("r1", State.STARTING, "127.0.0.1", None, False, ""),))
+    client.start()
+    with supervisor.accept() as worker:
+        send_table(worker, starting)
+        eventually(lambda: client.table == starting)
+
+        def answer() -> None:
+            sock, _ = supervisor.listener.accept()
+            with sock:
+                (message,) = wire.Receiver().receive(sock) or []
+                assert message.data == {"type": "table"}
+                send_table(sock)
+
+        thread = Thread(target=answer)
+        thread.start()
+        assert client.serving_table() == TABLE
+        thread.join()
+        send_table(worker)
+        eventually(lambda: client.table == TABLE)
+        assert client.serving_table() == TABLE
+    supervisor.close()
+    eventually(lambda: client.table == Table())
+    assert client.serving_table() == Table()
