@@ -83,4 +83,5 @@ run codespell
 run mypy
 run lint-imports
 # A module's tests share servers, and so stay in one process.
-run python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile "$@"
+run python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+    --no-loadscope-reorder "$@"
