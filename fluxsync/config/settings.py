@@ -210,7 +210,7 @@ class FluxSyncSettings(pydantic.BaseModel):
         self._origins = {name: f.source for name, f in found.items()}
         if self.streamlit_script and self.streamlit_upstream:
             self._refuse("streamlit_script", "nothing, as streamlit_upstream is set: choose one")
-        public = self.public_base_url and normalize_mount(urlsplit(self.public_base_url).path)
+        public = self._public_path
         if public and self.root_path and public != self.root_path:
             self._refuse("root_path", f"{public}, as in public_base_url, or nothing")
         if hidden := rootpath.hides(self.root.path, self.api_mount_path):
@@ -232,9 +232,12 @@ class FluxSyncSettings(pydantic.BaseModel):
         if self.root_path or self.source("root_path") != "default":
             return RootPath(self.root_path, "root_path")
         if self.public_base_url:
-            path = normalize_mount(urlsplit(self.public_base_url).path)
-            return RootPath(path, "public_base_url")
+            return RootPath(self._public_path, "public_base_url")
         return rootpath.NONE
+
+    @property
+    def _public_path(self) -> str:
+        return normalize_mount(urlsplit(self.public_base_url).path)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
