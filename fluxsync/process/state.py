@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import stat
 import typing as t
 
@@ -18,6 +19,9 @@ from ..exceptions import ConfigError, FluxSyncError, SupervisorError
 
 #: ``sun_path`` has 108 bytes on Linux and 104 elsewhere, with the final zero (unix(7)).
 _MAX_SOCKET_PATH = 103
+#: Names of state directories. A directory that somebody has chosen for them may have others in
+#: it, which must never be taken for stale ones.
+_KEY = re.compile("[0-9a-f]{16}")
 
 
 class StateDirectory:
@@ -144,7 +148,7 @@ def all_states(base: pathlib.Path) -> list[StateDirectory]:
         paths = sorted(base.iterdir())
     except FileNotFoundError:
         return []  # the last supervisor has just removed it
-    return [StateDirectory(base, path.name) for path in paths if path.is_dir()]
+    return [StateDirectory(base, p.name) for p in paths if _KEY.fullmatch(p.name) and p.is_dir()]
 
 
 def remove_stale(base: pathlib.Path) -> None:

@@ -114,7 +114,9 @@ def test_touch(base: Path) -> None:
 
 def test_remove_stale(base: Path) -> None:
     """What nobody holds goes; what somebody holds, or isn't ours, stays."""
-    used, stale, odd = (StateDirectory(base, name) for name in ("used", "stale", "odd"))
+    used, stale, odd = (StateDirectory(base, 15 * "0" + digit) for digit in "abc")
+    (base / "documents").mkdir()
+    (base / "documents" / "thesis").write_text("years of work")
     lock = used.try_lock()
     assert lock is not None
     stale.path.mkdir()
@@ -122,7 +124,8 @@ def test_remove_stale(base: Path) -> None:
     odd.path.write_text("a file")
     remove_stale(base)
     os.close(lock)
-    assert sorted(path.name for path in base.iterdir()) == ["odd", "used"]
+    assert sorted(base.iterdir()) == [used.path, odd.path, base / "documents"]
+    assert (base / "documents" / "thesis").exists()
     assert [state.path for state in all_states(base)] == [used.path]
 
 
