@@ -5,9 +5,14 @@
     FluxSyncError
     ├── ConfigError                a setting, from whichever source
     ├── TargetError                FLUXSYNC_APP names something that can't be loaded
+    ├── ApiError                   an API, router or WebSocket handler that can't be used
     ├── PageError                  a page that can't be registered
+    ├── PageInputError             a page's query parameters, header fields or cookies
+    ├── SessionError               a URL session can't be kept or read
     ├── ScaffoldError              fluxsync new
     ├── SupervisorError            the supervisor can't be started or reached
+    ├── ProviderError              an identity provider fails
+    │   └── ProviderTimeoutError   too slow
     ├── BridgeError                this server doesn't give its client's socket away
     └── UpstreamError              the hop to Streamlit
         ├── UpstreamUnavailable    no connection, or no replica that could take one
@@ -49,8 +54,20 @@ class TargetError(FluxSyncError):
     """An import target doesn't lead to an application."""
 
 
+class ApiError(FluxSyncError, ValueError):
+    """An API, a router, or the handler of a WebSocket can't be used as it is."""
+
+
 class PageError(FluxSyncError, ValueError):
     """A page can't be registered."""
+
+
+class SessionError(FluxSyncError, ValueError):
+    """A URL session can't be kept or read: its data, or its store."""
+
+
+class PageInputError(FluxSyncError, ValueError):
+    """What a page got from its user's browser is missing or wrong."""
 
 
 class ScaffoldError(FluxSyncError):
@@ -59,6 +76,14 @@ class ScaffoldError(FluxSyncError):
 
 class SupervisorError(FluxSyncError):
     """The supervisor can't be started or reached."""
+
+
+class ProviderError(FluxSyncError):
+    """An identity provider can't be reached, or what it says makes no sense."""
+
+
+class ProviderTimeoutError(ProviderError):
+    """An identity provider takes too long."""
 
 
 class BridgeError(FluxSyncError):

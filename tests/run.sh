@@ -38,6 +38,8 @@ apache_module() { [[ -e /usr/lib/apache2/modules/mod_$1.so ]]; }
 has apache2 || missing+=(apache2-bin)
 apache_module wsgi || missing+=(libapache2-mod-wsgi-py3)
 apache_module passenger || missing+=(libapache2-mod-passenger)
+has redis-server || missing+=(redis-server)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 case $(uname -m) in
     x86_64 | aarch64) ;; # all dependencies have wheels
     *) has gcc || missing+=(gcc libc6-dev python3-dev) ;;

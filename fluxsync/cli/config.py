@@ -32,7 +32,7 @@ def command(as_json: bool, **options: t.Any) -> None:
 
 def _print_json(settings: FluxSyncSettings, platform: Platform) -> None:
     values = {
-        name: {"value": getattr(settings, name), "source": settings.source(name)}
+        name: {"value": settings.shown(name), "source": settings.source(name)}
         for name in type(settings).model_fields
     }
     rules = [{"rule": rule, "path": path} for rule, path in root_path_rules(settings, platform)]
@@ -43,7 +43,7 @@ def _print_json(settings: FluxSyncSettings, platform: Platform) -> None:
 
 def _print_text(settings: FluxSyncSettings, platform: Platform) -> None:
     for name in type(settings).model_fields:
-        value, source = getattr(settings, name), settings.source(name)
+        value, source = settings.shown(name), settings.source(name)
         shown = list(value) if isinstance(value, tuple) else value
         origin = "" if source == "default" else f"  ({source})"
         click.echo(f"{name} = {json.dumps(shown)}{origin}")

@@ -27,6 +27,21 @@ ALLOWED = (
 )
 
 
+#: Not for pages, as only the API checks and signs tokens; unless they're named.
+API_ONLY = ("FLUXSYNC_JWT_HS256_SECRET", "FLUXSYNC_OIDC_BFF_SECRET")
+
+#: Tells a process that it's Streamlit's.
+_PAGES_VARIABLE = "_FLUXSYNC_PAGES"
+
+
+def is_pages_process() -> bool:
+    """Whether this is a process of Streamlit's that fluxsync has started.
+
+    It shows pages, and hasn't got the secrets of the API, which it never serves.
+    """
+    return _PAGES_VARIABLE in os.environ
+
+
 def streamlit_environment(environ: t.Mapping[str, str], more: t.Collection[str]) -> dict[str, str]:
     """Return the variables for Streamlit.
 
@@ -35,8 +50,12 @@ def streamlit_environment(environ: t.Mapping[str, str], more: t.Collection[str])
     chosen = {
         name: value
         for name, value in environ.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in (*ALLOWED, *more))
+        if any(
+            fnmatch.fnmatchcase(name, pattern)
+            for pattern in (*(() if name in API_ONLY else ALLOWED), *more)
+        )
     }
+    chosen[_PAGES_VARIABLE] = "1"
     # uvicorn reads this one. Heroku sets it to '*', whereupon Streamlit would believe the
     # left-most X-Forwarded-For entry, which is the client's own (Streamlit 1.67).
     chosen["FORWARDED_ALLOW_IPS"] = "127.0.0.1"

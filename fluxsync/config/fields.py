@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import json
+import re
 import typing as t
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..sansio.headers import is_name
+from ..sansio.login import is_secure
 from ..sansio.paths import normalize_mount
 
 #: What a list may be.
 LIST = "a list of texts: JSON, or separated by commas"
+
+#: What is shown of a secret.
+MASK = "***"
+
+#: Schemes of :data:`StoreUrl` that Redis answers, and not an SQLAlchemy dialect.
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+#: Names and passwords, and what options of a URL say.
+_IN_URL = re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@|(?<=[?&])([^=&\s]*)=[^&\s]*")
+
+#: Arguments of ``st.set_page_config``, and their values if there are few.
+PAGE_CONFIG: dict[str, tuple[str, ...]] = {
+    "page_title": (),
+    "page_icon": (),
+    "layout": ("centered", "wide"),
+    "initial_sidebar_state": ("auto", "expanded", "collapsed"),
+    "menu_items": (),
+}
 
 #: Streamlit options that fluxsync sets itself.
 _OWN_STREAMLIT_OPTIONS = ("--server.port", "--server.address", "--server.baseUrlPath")
@@ -125,8 +146,82 @@ def _streamlit_options(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _page_config(value: dict[str, t.Any]) -> dict[str, t.Any]:
+    for name, choices in PAGE_CONFIG.items():
+        if choices and name in value and value[name] not in choices:
+            raise ValueError(f"{name} to be one of {', '.join(choices)}")
+    if unknown := set(value) - set(PAGE_CONFIG):
+        raise ValueError(f"{', '.join(PAGE_CONFIG)} and not {', '.join(sorted(unknown))}")
+    return {name: given for name, given in value.items() if given not in (None, "")}
+
+
+def _parameter(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", value):
+        raise ValueError("a name of letters, digits, '_' and '-' for a query parameter")
+    # Streamlit refuses to have these changed by a script (1.67).
+    if value.lower() in ("embed", "embed_options"):
+        raise ValueError("a query parameter other than embed and embed_options, Streamlit's own")
+    return value
+
+
+def _session_secret(value: str) -> str:
+    if value and len(value) < 16:
+        raise ValueError("at least 16 characters, such as of: openssl rand -hex 32")
+    return value
+
+
+def _signing_secret(value: str) -> str:
+    # RFC 7518 3.2: HS256 needs 256 bits.
+    if value and len(value.encode()) < 32:
+        raise ValueError("at least 32 characters, such as of: openssl rand -hex 32")
+    return value
+
+
+def _secure_url(value: str) -> str:
+    if value and not is_secure(value):
+        raise ValueError("an https URL such as https://example.org/jwks.json")
+    return value
+
+
+def _session_store(value: str) -> str:
+    if value in ("auto", "memory", "sqlite"):
+        return value
+    scheme, is_url, rest = value.partition("://")
+    if not is_url or not scheme or (scheme in (*REDIS_SCHEMES, "sqlite") and not rest.strip("/")):
+        raise ValueError(
+            "auto, memory, sqlite, sqlite:///path, redis://host or an SQLAlchemy URL such as "
+            "postgresql+psycopg://user:password@host/database"
+        )
+    extra = "redis" if scheme in REDIS_SCHEMES else "sqlalchemy"
+    if scheme != "sqlite" and importlib.util.find_spec(extra) is None:
+        raise ValueError(f"something else, or: pip install 'fluxsync[{extra}]'")
+    return value
+
+
+class Secret:
+    """Marks a setting whose value is never shown."""
+
+
+class HidesPassword:
+    """Marks a setting that is a URL, whose password and options are never shown."""
+
+
+def shown(marks: t.Iterable[object], value: t.Any) -> t.Any:
+    """Return a setting's value as it may be seen by others.
+
+    :param marks: The field's ``metadata``.
+    """
+    for mark in marks:
+        if isinstance(mark, Secret) and value:
+            return MASK
+        if isinstance(mark, HidesPassword) and isinstance(value, str):
+            return _IN_URL.sub(lambda m: f"{m[1]}={MASK}" if m[1] else f"{MASK}@", value)
+    return value
+
+
 Names = t.Annotated[tuple[str, ...], BeforeValidator(_split)]
 Object = t.Annotated[dict[str, t.Any], BeforeValidator(_object)]
+PageConfig = t.Annotated[Object, AfterValidator(_page_config)]
 Seconds = t.Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 #: Where something is mounted; ``""`` is the root.
@@ -142,3 +237,12 @@ Networks = t.Annotated[Names, AfterValidator(_networks)]
 Header = t.Annotated[str, AfterValidator(_header)]
 Headers = t.Annotated[Names, AfterValidator(_headers)]
 StreamlitOptions = t.Annotated[Names, AfterValidator(_streamlit_options)]
+#: Name of a query parameter of pages.
+Parameter = t.Annotated[str, AfterValidator(_parameter)]
+SessionSecret = t.Annotated[str, AfterValidator(_session_secret), Secret()]
+#: What tokens are signed with.
+SigningSecret = t.Annotated[str, AfterValidator(_signing_secret), Secret()]
+#: Where nobody in between can change what is there.
+SecureUrl = t.Annotated[str, AfterValidator(_secure_url)]
+#: Where URL sessions are kept.
+SessionStore = t.Annotated[str, AfterValidator(_session_store), HidesPassword()]

@@ -22,13 +22,19 @@ from .fields import (
     Mount,
     Names,
     Networks,
-    Object,
     Origins,
+    PageConfig,
+    Parameter,
     Seconds,
+    SecureUrl,
+    SessionSecret,
+    SessionStore,
+    SigningSecret,
     StreamlitOptions,
     Target,
     Upstreams,
     Url,
+    shown,
 )
 
 if t.TYPE_CHECKING:
@@ -140,6 +146,9 @@ class FluxSyncSettings(pydantic.BaseModel):
     gateway_ws_max_connections_per_client: int = Field(
         0, ge=0, description="Most open WebSockets of one client address; 0 is no limit."
     )
+    api_ws_max_connections: int = Field(
+        100, ge=1, le=10000, description="Most open WebSockets of the API, in each worker."
+    )
     gateway_client_timeout_s: Seconds = Field(
         60.0, description="Longest silence of a client within an upload or download; 0 is no limit."
     )
@@ -185,7 +194,13 @@ class FluxSyncSettings(pydantic.BaseModel):
     streamlit_run_cli_args: StreamlitOptions = Field(
         (), description="More options for streamlit run."
     )
-    streamlit_page_config: Object = Field({}, description="Arguments of st.set_page_config.")
+    strict_page_signatures: bool = Field(
+        False, description="Refuse pages with parameters that nobody fills."
+    )
+    experimental_yield_pages: bool = Field(
+        False, description="Let pages be generator functions, which yield PageMeta."
+    )
+    streamlit_page_config: PageConfig = Field({}, description="Arguments of st.set_page_config.")
     streamlit_env: Names = Field(
         (), description="More environment variables for Streamlit; * stands for any text."
     )
@@ -197,6 +212,29 @@ class FluxSyncSettings(pydantic.BaseModel):
     )
     streamlit_start_timeout_s: t.Annotated[float, Field(gt=0, le=3600)] = Field(
         60.0, description="How long Streamlit may take to start."
+    )
+
+    url_session_query_param: Parameter = Field(
+        "fluxsync_sid", description="Query parameter that carries the id of a URL session."
+    )
+    session_store: SessionStore = Field("auto", description="Where URL sessions are kept.")
+    session_secret: SessionSecret = Field(
+        "", description="Signs the ids of URL sessions; the store keeps a key if empty."
+    )
+    session_ttl_s: t.Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        86400.0, description="How long a URL session is kept that nobody writes to."
+    )
+    disable_url_session: bool = Field(False, description="Have no URL sessions.")
+
+    jwt_issuer: str = Field("", description="The iss claim of tokens that are believed.")
+    jwt_audience: str = Field("", description="The aud claim of tokens that are believed.")
+    jwt_jwks_url: SecureUrl = Field("", description="Where their issuer publishes its keys.")
+    jwt_hs256_secret: SigningSecret = Field(
+        "", description="What they are signed with instead, if it's a secret."
+    )
+    jwt_leeway_seconds: int = Field(0, ge=0, le=300, description="How much clocks may differ.")
+    oidc_bff_secret: SigningSecret = Field(
+        "", description="Signs the tokens and the cookie of logins at an OpenID provider."
     )
 
     _origins: dict[str, str] = pydantic.PrivateAttr(default_factory=dict)
@@ -219,8 +257,20 @@ class FluxSyncSettings(pydantic.BaseModel):
 
     def _refuse(self, name: str, expected: str) -> t.NoReturn:
         """Refuse a value that goes ill with another one."""
-        value, source = getattr(self, name), self.source(name)
-        raise ConfigError(name, value, source=source, expected=expected)
+        raise ConfigError(name, self.shown(name), source=self.source(name), expected=expected)
+
+    def shown(self, name: str) -> t.Any:
+        """Return a setting's value without secrets."""
+        return shown(type(self).model_fields[name].metadata, getattr(self, name))
+
+    def with_values(self, **values: t.Any) -> FluxSyncSettings:
+        """Return a copy with other values, which the program's code says.
+
+        :raise ConfigError: A value is wrong.
+        """
+        copy = type(self)(**{**self.model_dump(), **values})
+        copy._origins = {**self._origins, **dict.fromkeys(values, "code")}
+        return copy
 
     def source(self, name: str) -> str:
         """Return where a setting's value comes from."""
@@ -262,7 +312,8 @@ def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -
         expected = "a text" if annotation is str else LIST
     elif annotation == dict[str, t.Any]:
         expected = "a JSON object"
-    return ConfigError(name, found[name].value, source=found[name].source, expected=expected)
+    value = shown(FluxSyncSettings.model_fields[name].metadata, found[name].value)
+    return ConfigError(name, value, source=found[name].source, expected=expected)
 
 
 def _range(name: str) -> str:

@@ -17,13 +17,29 @@ _ASSIGNMENT = re.compile(
     rf"(?i)(?<![\w.-])((?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+[\"']?\s*[=:]\s*)"
     r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
 )
+_SECRET_NAME = re.compile(
+    rf"(?i){_SENSITIVE_PART}|signature|^(auth(orization)?|auth_code|code|state|sid|session"
+    r"|\w*_sid|sig|key|jwt|assertion|cookie)$"
+)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
 _USERINFO = re.compile(r"(?<=://)[^\s/@:]*:[^\s/]+@")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is probably a secret."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def redact_query(query: str) -> str:
     """Mask the values of a query string's secret parameters, leave the rest untouched."""
     return _QUERY.sub(rf"\1{MASK}", query) if query else query
+
+
+def redact_parameter(query: str, name: str) -> str:
+    """Mask the values of a query string's parameter, whatever its name is."""
+    if name not in query:
+        return query
+    return re.sub(rf"((?:^|[?&;]){re.escape(name)}=)[^&\s]+", rf"\1{MASK}", query)
 
 
 def redact_text(text: str) -> str:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
 import re
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: Id of the API request or page run that this code belongs to; empty elsewhere.
+current_request_id: contextvars.ContextVar[str] = contextvars.ContextVar(
+    "fluxsync_request_id", default=""
+)
 
 #: WSGI environ key and header of the request id.
 ENVIRON_KEY = "fluxsync.request_id"
@@ -41,3 +52,41 @@ def accept_request_id(claimed: str) -> str:
     It ends in logs and headers, so letters, digits and a few signs are all it may have.
     """
     return claimed if claimed and _VALID.fullmatch(claimed) else _supply.take()
+
+
+@contextlib.contextmanager
+def using_request_id(request_id: str) -> Iterator[None]:
+    """Have the code in a block know the id of what it belongs to.
+
+    :param request_id: Ignored if it isn't harmless, as that of :func:`accept_request_id`.
+    """
+    former = current_request_id.get()
+    current_request_id.set(request_id if _VALID.fullmatch(request_id) else "")
+    try:
+        yield
+    finally:
+        current_request_id.set(former)
+
+
+class IdentifiedBody:
+    """A response body in whose thread the request's id is known until it's closed.
+
+    :param former: The id that is current afterwards.
+    """
+
+    def __init__(self, body: Iterable[bytes], former: str) -> None:
+        self._body = body
+        self._former = former
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Close the wrapped body; servers call it once (PEP 3333)."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            # Not with a token: some server may close it in another thread.
+            current_request_id.set(self._former)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxsync.telemetry.redaction import redact_query, redact_text
+from fluxsync.telemetry.redaction import redact_parameter, redact_query, redact_text
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,19 @@ from fluxsync.telemetry.redaction import redact_query, redact_text
 )
 def test_redact_query(query: str, expected: str) -> None:
     assert redact_query(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ""),
+        ("s.d=x", "s.d=***"),
+        ("sxd=x&as.d=x", "sxd=x&as.d=x"),
+        ("a=1&s.d=x;y&s.d=z&b=", "a=1&s.d=***&s.d=***&b="),
+    ],
+)
+def test_redact_parameter(query: str, expected: str) -> None:
+    assert redact_parameter(query, "s.d") == expected
 
 
 @pytest.mark.parametrize(
