@@ -15,6 +15,8 @@ from tests.support.leaks import Service
 from tests.support.processes import Server
 from tests.support.upstream import FakeStreamlit
 
+pytest_plugins = ("tests.support.databases",)
+
 StartGateway = t.Callable[..., Gateway]
 StartServer = t.Callable[[Server], Server]
 

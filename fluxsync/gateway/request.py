@@ -21,6 +21,7 @@ from ..sansio import headers as _headers
 from ..sansio.routing import Route
 from ..sansio.trust import Trust
 from ..telemetry.access import Exchange
+from ..telemetry.redaction import redact_parameter
 from ..telemetry.requestid import accept_request_id
 
 if t.TYPE_CHECKING:
@@ -131,6 +132,7 @@ class RequestReader:
     ) -> None:
         self._user_secret = user_secret
         self._api_mount = settings.api_mount_path
+        self._session_param = settings.url_session_query_param
         self._is_connect = platform.is_connect
         self._roots = rootpath.Rules(
             settings.root, platform.guesses, on_connect=platform.is_connect
@@ -170,7 +172,7 @@ class RequestReader:
         exchange = Exchange(
             method,
             path,
-            whole.query or "",
+            redact_parameter(whole.query or "", self._session_param),
             accept_request_id(environ.get("HTTP_X_REQUEST_ID", "")),
             client.address,
             route.value,

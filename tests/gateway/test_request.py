@@ -93,6 +93,14 @@ def test_headers() -> None:
     assert [request.header(name) for name in ("x-a", "Content-Type", "x-b")] == ["1", "a/b", ""]
 
 
+def test_session_is_not_logged() -> None:
+    """Whatever its parameter is called; Streamlit gets it."""
+    request = read("/?a=1&s=s3cret&b=2", {"url_session_query_param": "s"})
+
+    assert request.exchange.query == "a=1&s=***&b=2"
+    assert request.target.query == "a=1&s=s3cret&b=2"
+
+
 def test_replica_of_the_cookie() -> None:
     rows = [Row(f"r{n}", State.RUNNING, "127.0.0.1", n, True, "") for n in (1, 2)]
     request = read(HTTP_COOKIE="a=b; fluxsync_replica=r2")

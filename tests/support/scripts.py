@@ -11,11 +11,12 @@ if t.TYPE_CHECKING:
     from tests.support.http import Connection
 
 
-def run_script(connection: Connection, page: str = "") -> list[str]:
+def run_script(connection: Connection, page: str = "", query: str = "") -> list[str]:
     """Have a new session run a page, and return what ``st.text`` has shown in it.
 
     :param connection: It's taken for the WebSocket.
     :param page: Name of the page; the default one if empty.
+    :param query: Query string of its URL.
     """
     # Streamlit says what it needs by itself, and takes a second for it.
     from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -25,6 +26,7 @@ def run_script(connection: Connection, page: str = "") -> list[str]:
     assert response.status == 101, response.raw
     rerun: t.Any = BackMsg()
     rerun.rerun_script.page_name = page
+    rerun.rerun_script.query_string = query
     _send(connection, frames.binary(rerun.SerializeToString()))
     texts: list[str] = []
     while True:
