@@ -1,4 +1,4 @@
-"""How pages reach the API where no URL leads to it: private sockets of the gateway workers.
+"""How pages reach the API without the public listener: private sockets of the gateway workers.
 
 Each worker process listens on a Unix socket of its own in one directory, and any of them will
 do. requests sees to the rest.
@@ -21,11 +21,13 @@ from urllib3.exceptions import NewConnectionError
 
 #: Set for Streamlit's processes: the directory with the sockets, or nothing.
 CALLS_VARIABLE = "_FLUXSYNC_CALLS"
-#: What stands for the workers in URLs, and in the ``Host`` field.
+#: What stands for the workers in URLs, and in the ``Host`` field, where no URL is known.
 CALLS_URL = "http://localhost"
 #: Most seconds to wait while no worker listens: one may be about to take another's place.
 _PATIENCE = 10.0
 _RETRY = 0.05
+#: Idle connections that are kept.
+_KEPT = 32
 
 
 def connect(directory: str, timeout: float | None) -> socket.socket:
@@ -82,7 +84,7 @@ class CallAdapter(HTTPAdapter):
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        super().__init__()
+        super().__init__(pool_maxsize=_KEPT)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Make the pools, whose connections are ours."""
@@ -95,6 +97,28 @@ class _CallConnection(HTTPConnection):
     def __init__(self, *args: t.Any, directory: str, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._directory = directory
+        self._has_sent = False
+
+    def putrequest(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Begin a request."""
+        self._has_sent = False
+        super().putrequest(*args, **kwargs)
+
+    def send(self, data: t.Any) -> None:
+        """Send the head, or a part of the body.
+
+        A worker that ends, or has waited for too long, hears no more. Nothing of a request
+        whose head can't be sent has been received then, and any method may go to another one.
+        """
+        try:
+            super().send(data)
+        except BrokenPipeError:
+            if self._has_sent or self.sock is None:
+                raise
+            self.sock.close()
+            self.sock = self._new_conn()
+            super().send(data)
+        self._has_sent = True
 
     def _new_conn(self) -> socket.socket:
         timeout = self.timeout if isinstance(self.timeout, (int, float)) else None

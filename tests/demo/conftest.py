@@ -60,6 +60,5 @@ def api() -> FlaskClient:
 @pytest.fixture
 def client(api: FlaskClient) -> t.Iterator[ApiClient]:
     """The client that pages are given, with the API at its other end."""
-    with ApiClient("http://demo.test") as client:
-        client._session.mount(client.base_url, WsgiAdapter(api))
+    with ApiClient("http://demo.test", adapter=WsgiAdapter(api)) as client:
         yield client

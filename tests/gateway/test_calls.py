@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from fluxsync.gateway import answering
 from fluxsync.gateway.calls import CALL, CallListener
 from fluxsync.process.state import StateDirectory
 from fluxsync.upstream.calls import CALLS_URL, CALLS_VARIABLE, connect
 from fluxsync.upstream.client import API_BASE_VARIABLE, ApiClient
+from fluxsync.upstream.ways import Offer, Way
 from tests.support.http import Stream
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
@@ -39,7 +42,8 @@ class Application:
         self.go_on = threading.Event()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        unread = environ["PATH_INFO"] == "/api/unread"
+        body = b"" if unread else environ["wsgi.input"].read()
         self.environs.append(environ)
         if environ["PATH_INFO"] == "/api/wait":
             assert self.go_on.wait(20)
@@ -94,6 +98,181 @@ def test_call(
         CALL: True,
     }
     assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("localhost", "80")
+
+
+def test_connections_are_kept(
+    state: StateDirectory, listener: CallListener, application: Application, client: ApiClient
+) -> None:
+    """Also after a body that the application didn't read."""
+    listener.open(state)
+    for method, path in (("GET", "/a"), ("POST", "/b"), ("POST", "/unread"), ("GET", "/c")):
+        assert client.request(method, path, data=b"x" * 5000).status_code == 200
+    assert len(calls_of(listener)) == 1
+
+    client.close()
+    eventually(lambda: not calls_of(listener))
+
+
+def test_worker_that_ends_takes_no_calls_along(
+    state: StateDirectory, application: Application, client: ApiClient
+) -> None:
+    """A kept connection is closed at once, and what's sent on it then goes to another worker."""
+    first, second = CallListener(application, 20.0), CallListener(application, 20.0)
+    first.open(state)
+    assert client.get("/a").text == "got "
+    [sock] = [conversation._sock for conversation in calls_of(first)]
+    second.open(state)
+    # As in the moment between the client's look at the connection and its request.
+    sock.shutdown(socket.SHUT_RD)
+    assert client.post("/b", data=b"once").text == "got once"
+    first.close()
+    with contextlib.closing(second):
+        assert client.post("/c", data=b"more").text == "got more"
+        client.close()
+
+    paths = [environ["PATH_INFO"] for environ in application.environs]
+    assert paths == ["/api/a", "/api/b", "/api/c"]
+
+
+def test_idle_connection_is_closed(
+    state: StateDirectory,
+    listener: CallListener,
+    client: ApiClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answering, "IDLE", 0.01)
+    listener.open(state)
+    assert client.get("/a").text == "got "
+    eventually(lambda: not calls_of(listener))
+
+    assert client.post("/b", data=b"x").text == "got x"
+
+
+def test_end_does_not_wait_for_kept_connections(
+    state: StateDirectory,
+    application: Application,
+    client: ApiClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answering, "IDLE", 60.0)
+    listener = CallListener(application, 2.0)
+    listener.open(state)
+    assert client.get("/a").text == "got "
+    assert calls_of(listener)
+    listener.close()
+
+    assert not calls_of(listener)
+
+
+def test_kept_connections_leave_room(state: StateDirectory, listener: CallListener) -> None:
+    """For other processes: of many that are open, not all are kept."""
+    listener.open(state)
+    with contextlib.ExitStack() as stack:
+        heads = []
+        for _ in range(40):
+            sock = stack.enter_context(contextlib.closing(connect(str(state.calls), 20)))
+            sock.setblocking(True)
+            sock.sendall(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
+            heads.append(Stream(sock).read_until(b"\r\n\r\n") or b"")
+
+    kept = [b"connection: close" not in head.lower() for head in heads]
+    assert kept[:32] == [True] * 32
+    assert not kept[32]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(b"nonsense\r\n\r\n", id="no request"),
+        pytest.param(
+            b"POST /api/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            id="two lengths",
+        ),
+    ],
+)
+def test_request_that_is_refused(
+    state: StateDirectory,
+    listener: CallListener,
+    application: Application,
+    request_: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listener.open(state)
+    with contextlib.closing(connect(str(state.calls), 20)) as sock:
+        sock.setblocking(True)
+        sock.sendall(request_)
+        assert Stream(sock).read_until(b"\r\n") == b"HTTP/1.1 400 Bad Request"
+
+    assert "call of a page refused" in caplog.text
+    assert not application.environs
+
+
+def test_claims_are_not_believed(
+    state: StateDirectory, listener: CallListener, application: Application, client: ApiClient
+) -> None:
+    """gunicorn believes who connects to a Unix socket; here, everybody does."""
+    listener.open(state)
+    client.get("/", headers={"X-Forwarded-Proto": "https", "Script-Name": "/x", "Remote-User": "a"})
+
+    [environ] = application.environs
+    assert (environ["wsgi.url_scheme"], environ["SCRIPT_NAME"]) == ("http", "")
+    assert "REMOTE_USER" not in environ
+
+
+def test_chunks(
+    state: StateDirectory, listener: CallListener, application: Application, client: ApiClient
+) -> None:
+    listener.open(state)
+    response = client.post("/chunks", data=iter([b"a", b"b"]))
+
+    assert response.text == "got ab"
+
+
+def test_own_calls(
+    state: StateDirectory, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code in the worker's process needs to know nothing, not even an environment variable."""
+    monkeypatch.delenv(API_BASE_VARIABLE)
+    monkeypatch.delenv(CALLS_VARIABLE)
+    offer = Offer("http://127.0.0.1:9/v1", private=True)
+    with contextlib.closing(CallListener(application, 20.0, offer)) as listener:
+        listener.open(state)
+        with ApiClient() as client, ApiClient.on_way(offer.way) as mine:
+            assert client.base_url == "http://127.0.0.1:9/v1"
+            assert client.get("/a").text == mine.get("/b").text == "got "
+            other = Offer("http://127.0.0.1:9/v2", private=False)
+            with pytest.raises(requests.ConnectionError, match="several applications"):
+                client.get("/c")
+            assert mine.get("/d").text == "got "
+            assert other.way() == Way("http://127.0.0.1:9/v2")
+            other.withdraw()
+
+    paths = [environ["PATH_INFO"] for environ in application.environs]
+    assert paths == ["/v1/a", "/v1/b", "/v1/d"]
+
+
+def test_application_that_is_still_loaded(
+    state: StateDirectory, application: Application, client: ApiClient
+) -> None:
+    """Nobody finds it before it has all of its routes."""
+    with contextlib.closing(CallListener(application, 20.0, is_held=True)) as listener:
+        listener.open(state)
+        listener.open(state)
+        with pytest.raises(requests.ConnectionError, match="no gateway worker"):
+            client.get("/", timeout=0.01)
+        listener.release()
+        listener.release()
+        assert client.get("/").text == "got "
+        client.close()
+
+    assert [path.name for path in state.path.iterdir()] == ["calls"]
+
+
+def calls_of(listener: CallListener) -> list[answering.Conversation]:
+    """Return the conversations that are open."""
+    assert listener._open is not None
+    return list(listener._open._conversations.values())
 
 
 def test_nobody_else_can_call(state: StateDirectory, listener: CallListener) -> None:

@@ -1,4 +1,4 @@
-"""Pages call the API where no URL of the server's is known: over sockets of the workers."""
+"""Pages call the API over private sockets of the workers, and not through the listener."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import os
 
 import flask
 
-from fluxsync import FluxSync
+from fluxsync import ApiClient, FluxSync
 
 app = FluxSync(title="Caller")
 
@@ -43,8 +43,21 @@ def echo():
     return {"address": request.remote_addr, "headers": headers}
 
 
+@app.api.get("/own")
+def own():
+    mine = app.get_client().get("/echo").json()
+    return {"mine": mine, "any": ApiClient(propagate_request_id=True).get("/echo").json()}
+
+
+@app.api.get("/folder/")
+def folder():
+    return "in the folder"
+
+
 @app.page("/")
 def home(st, client):
+    # Redirected, in terms of browsers, to the path with a slash at its end.
+    assert client.get("/folder").text == "in the folder"
     st.text(f"pid {client.get('/pid').json()['pid']}")
 """
 
@@ -78,6 +91,14 @@ class Site(Application):
 
     def sockets(self) -> list[str]:
         return sorted(path.name for state in self.states() for path in state.calls.glob("*"))
+
+
+class PortSite(Site):
+    """``gunicorn``, at a port that Streamlit's process could call as well."""
+
+    def __init__(self) -> None:
+        super().__init__("sync")
+        self.env |= {"FLUXSYNC_ROOT_PATH": "/root", "FLUXSYNC_PUBLIC_BASE_URL": "https://w.example"}
 
 
 class UnixSite(Site):
@@ -156,6 +177,7 @@ def client(site: UnixSite, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[ApiCli
 @pytest.mark.parametrize(
     "make",
     [
+        pytest.param(PortSite, id="port"),
         pytest.param(lambda: UnixSite("sync"), id="sync"),
         pytest.param(lambda: UnixSite("gevent", "--preload"), id="gevent-preload"),
         pytest.param(TlsSite, id="TLS"),
@@ -168,18 +190,30 @@ def test_page_calls(make: t.Callable[[], Site], serve: StartServer) -> None:
     serve(server)
 
     assert server.called() in server.workers()
-    server.wait_for_line("GET /api/pid 200")
+    server.wait_for_line("GET /api/pid 200 .*route=call")
     assert len(server.sockets()) == len(server.workers())
     server.stop()
     assert "Traceback" not in server.output
     assert "Exception" not in server.output
 
 
-def test_all_workers_are_called(site: UnixSite) -> None:
+def test_api_calls_itself(site: UnixSite, client: ApiClient) -> None:
+    """With the request's id, and without a configuration."""
+    site.wait_ready()
+    answer = site.get("/api/own", [("X-Request-Id", "first")]).json()
+    ids = {answer[name]["headers"]["x-request-id"] for name in ("mine", "any")}
+
+    assert ids == {"first"}
+    site.wait_for_line("GET /api/echo 200 .*route=call request_id=first")
+
+
+def test_all_workers_are_called(site: UnixSite, client: ApiClient) -> None:
+    """Each connection goes to any of them."""
+    site.wait_ready()
     pids: set[int] = set()
 
     def are_all_known() -> bool:
-        pids.add(site.called())
+        pids.add(client.get("/pid", headers={"Connection": "close"}).json()["pid"])
         return len(pids) == 2
 
     eventually(are_all_known)
