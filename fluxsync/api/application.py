@@ -2,55 +2,110 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import typing as t
 
 import flask
 import flask_openapi3_redoc.plugins
 import flask_openapi3_swagger.plugins
 import pydantic
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.server import Server
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from ..exceptions import ApiError
+from .responses import JSONProvider, with_json
+from .responses import Problem as Problem
+from .routers import Documented, check_router
+
 if t.TYPE_CHECKING:
     from werkzeug.sansio.response import Response as SansIOResponse
 
 
-class Problem(pydantic.BaseModel):
-    """An error (RFC 9457)."""
+class Api(Documented, OpenAPI):
+    """A Flask application with OpenAPI whose views may return models."""
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str | None = None
-    #: For bad input: where it is and what's wrong with it.
-    errors: list[dict[str, t.Any]] | None = None
+    json_provider_class = JSONProvider
+
+    def make_response(self, rv: t.Any) -> flask.Response:
+        """Return a response for what a view has returned; see :func:`.with_json`."""
+        return super().make_response(with_json(rv))
+
+    def include_router(
+        self, router: APIBlueprint, *, prefix: str = "", tags: t.Sequence[str] = ()
+    ) -> None:
+        """Register a router, as :meth:`register_api` does.
+
+        :param prefix: Goes before the router's own.
+        :raise ApiError: It isn't one of :func:`fluxsync.api.router`.
+        """
+        check_router(router)
+        if tags:
+            raise ApiError("include_router tags: give them to router(tags=...)")
+        own = router.url_prefix or ""
+        options = {"url_prefix": prefix.rstrip("/") + own} if prefix else {}
+        self.register_api(router, **options)
 
 
-def create_api(title: str, mount: str) -> OpenAPI:
+def create_api(title: str, mount: str, flask_kwargs: t.Mapping[str, t.Any] | None = None) -> Api:
     """Return an empty API with its documentation.
 
     The documentation's pages and everything they load come from this process, so that they
     work without internet: ``/docs`` (Swagger UI), ``/redoc``, ``/openapi.json``.
 
     :param mount: Path under which the API is mounted.
+    :param flask_kwargs: Further arguments of :class:`flask_openapi3.OpenAPI` and
+        :class:`flask.Flask`; without documentation, if ``doc_ui`` is false.
+    :raise ApiError: One of them doesn't exist, or isn't for others to give.
     """
-    api = OpenAPI(
-        "fluxsync.api",
-        info=Info(title=title, version="1.0.0"),
-        # Relative to /openapi.json, so that it's right under any prefix.
-        servers=[Server(url=f"../{mount.rpartition('/')[2]}")],
-        responses={422: Problem},
-        validation_error_callback=_invalid,
-        doc_ui=False,
-        static_folder=None,
+    options: dict[str, t.Any] = {
+        "import_name": "fluxsync.api",
+        "validation_error_callback": _invalid,
+        "static_folder": None,
+        **_checked(flask_kwargs or {}),
+    }
+    is_documented = options.pop("doc_ui", True)
+    given = options.pop("info", None)
+    info = (
+        given.model_copy(update={"title": title}) if given else Info(title=title, version="1.0.0")
     )
-    api.json.sort_keys = False  # type: ignore[attr-defined] # the default provider's
+    api = Api(
+        **{
+            **options,
+            "info": info,
+            # Relative to /openapi.json, so that it's right under any prefix.
+            "servers": [Server(url=f"../{mount.rpartition('/')[2]}")],
+            "responses": {422: Problem, **(options.get("responses") or {})},
+            "doc_ui": False,
+        }
+    )
     api.register_error_handler(HTTPException, _http_error)
-    _add_documentation(api)
+    if is_documented:
+        _add_documentation(api)
     return api
+
+
+def _checked(options: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    known = {
+        name
+        for kind in (OpenAPI, flask.Flask)
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    for name, value in options.items():
+        if name == "servers":
+            raise ApiError("flask_kwargs: servers is up to fluxsync; see api_mount_path")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f", {near[0]!r} perhaps" if near else ""
+            raise ApiError(f"flask_kwargs: {name!r} is no argument of OpenAPI or Flask{hint}")
+        if name == "info" and not isinstance(value, Info):
+            raise ApiError(f"flask_kwargs: info={value!r}: expected a flask_openapi3.Info")
+    return options
 
 
 def _add_documentation(api: OpenAPI) -> None:

@@ -12,7 +12,7 @@ from flask import abort, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from fluxsync.api.application import Problem
+from fluxsync.api import Problem
 
 from . import models
 from .store import Store, UnknownStation

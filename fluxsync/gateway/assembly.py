@@ -17,12 +17,13 @@ from ..process.lifetime import Anchor
 from ..process.spec import Spec, application_key
 from ..process.state import StateDirectory, base_directory
 from ..upstream.calls import CALLS_URL, CALLS_VARIABLE
-from ..upstream.client import API_BASE_VARIABLE
+from ..upstream.ways import API_BASE_VARIABLE, Offer
 from .application import Gateway
 from .calls import CallListener
 from .handover import relay_limits
 
 if t.TYPE_CHECKING:
+    from ..api.websockets import WebSocketRoutes
     from ..bridges.host import Host
     from ..config import FluxSyncSettings
     from ..config.platform import Platform
@@ -30,12 +31,18 @@ if t.TYPE_CHECKING:
 
 
 def build_gateway(
-    settings: FluxSyncSettings, api: WSGIApplication, target: str, host: Host
+    settings: FluxSyncSettings,
+    api: WSGIApplication,
+    target: str,
+    host: Host,
+    websockets: WebSocketRoutes | None = None,
 ) -> Gateway:
     """Return the gateway of an application.
 
+    :param api: From :func:`~fluxsync.api.mounting.mount_api`.
     :param target: Import target of the application, for Streamlit's process.
     :param host: The WSGI server around this process.
+    :param websockets: The API's own.
     :raise FluxSyncError: The state directory can't be used.
     """
     spec = build_spec(settings, target, host)
@@ -50,9 +57,12 @@ def build_gateway(
     if not host.forks_later and not host.defect:
         locate()  # what's wrong with it is said now, and not with the first request
     supervisor = SupervisorClient(locate, spec, anchor)
-    gateway = Gateway(settings, api, supervisor, platform_of(settings, host))
+    gateway = Gateway(settings, api, supervisor, platform_of(settings, host), websockets)
+    gateway.offer = Offer(api_base(settings, host), private=bool(spec.calls_variable))
     if spec.calls_variable:
-        supervisor.prepare = CallListener(gateway, settings.graceful_timeout_s).open
+        listener = CallListener(gateway, settings.graceful_timeout_s, gateway.offer, is_held=True)
+        supervisor.prepare = listener.open
+        gateway.loaded = listener.release
     return gateway
 
 
@@ -99,7 +109,7 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
         target="" if script else target,
         environment=environment,
         tells_users=platform.is_connect,
-        calls_variable="" if settings.internal_api_base or _listener(host) else CALLS_VARIABLE,
+        calls_variable="" if settings.internal_api_base else CALLS_VARIABLE,
         **common,
     )
 
@@ -107,7 +117,9 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
 def api_base(settings: FluxSyncSettings, host: Host) -> str:
     """Return the URL at which pages reach the API.
 
-    Where no listener's URL is known, it's one that stands for the workers' private sockets.
+    Unless it's set, :class:`~fluxsync.ApiClient` makes its connections to the workers' private
+    sockets, whose calls have this URL all the same. It's for other clients, too, if it's that of
+    the listener.
     """
     base = settings.internal_api_base
     return base or (_listener(host) or CALLS_URL) + settings.api_mount_path

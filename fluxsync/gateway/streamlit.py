@@ -137,6 +137,11 @@ class StreamlitProxy:
             raise from_upstream(e) from e
         return response
 
+    def close(self) -> None:
+        """Close idle connections."""
+        for adapter in list(self._adapters.values()):
+            adapter.close()
+
     def _adapter(self, row: Row) -> GatewayAdapter:
         assert row.port is not None
         address = (row.host, row.port)

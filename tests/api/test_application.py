@@ -48,6 +48,10 @@ def client() -> Client:
     def own_not_found() -> t.Any:
         raise werkzeug.exceptions.NotFound(response=flask.Response("mine", 404))
 
+    @api.post("/limit")
+    def limit(body: Query) -> t.Any:
+        return {}
+
     def nowhere(environ: object, start_response: t.Any) -> list[bytes]:
         start_response("599 Outside", [])
         return []
@@ -141,6 +145,12 @@ def test_crash(client: Client) -> None:
     content = check_problem(client.get(f"{MOUNT}/crash"), 500, "Internal Server Error")
 
     assert "ZeroDivision" not in str(content)
+
+
+def test_nesting_too_deep_for_the_parser(client: Client) -> None:
+    response = client.post(f"{MOUNT}/limit", data="[" * 100_000, content_type="application/json")
+
+    check_problem(response, 422, "Unprocessable Entity")
 
 
 def test_error_keeps_its_fields(client: Client) -> None:

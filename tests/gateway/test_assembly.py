@@ -57,7 +57,7 @@ def test_api_base(settings: dict[str, object], url: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "url", "variable"),
     [
-        ({}, "http://127.0.0.1:9", ""),
+        ({}, "http://127.0.0.1:9", "_FLUXSYNC_CALLS"),
         ({}, "", "_FLUXSYNC_CALLS"),
         ({}, "https://127.0.0.1:9", "_FLUXSYNC_CALLS"),
         ({"internal_api_base": "http://localhost/x"}, "", ""),
@@ -66,7 +66,7 @@ def test_api_base(settings: dict[str, object], url: str, expected: str) -> None:
 def test_calls(
     settings: dict[str, object], url: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers take calls on sockets of their own where no URL leads to them."""
+    """Workers take calls on sockets of their own, unless a URL is set."""
     monkeypatch.setenv("_FLUXSYNC_CALLS", "/of/another/server")
     spec = build_spec(FluxSyncSettings(**settings), "app:app", Host("standalone", 1, url))
 
