@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import typing as t
 
+import typing_extensions as te
+
 from .api.application import create_api
+from .api.mounting import mount_api
+from .api.websockets import WebSocketRoutes
+from .auth.application import attach_login, make_bearer
 from .bridges.host import Host, call_in_workers, find_host
 from .bridges.stalls import prevent_stalls
+from .bridges.turns import call_around
 from .config import FluxSyncSettings
+from .config.environment import is_pages_process
 from .config.target import find_target
-from .exceptions import TargetError
+from .exceptions import ApiError, TargetError
 from .gateway.assembly import build_gateway
-from .pages.registry import PageRegistry
-from .upstream.client import ApiClient
+from .gateway.urls import FluxSyncPublicUrls
+from .pages.application import PageApplication
+from .pages.flags import FluxSyncFeatureFlags
+from .sessions.context import SessionContext, using
+from .sessions.opening import Sessions
+from .sessions.store import SessionStore
+from .telemetry.requestid import HEADER as REQUEST_ID_HEADER
+from .telemetry.requestid import using_request_id
+from .upstream.client import ApiClient, shared_client
+from .upstream.ways import Way, environment_way
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flask_openapi3.openapi import OpenAPI
+    from flask import Blueprint
 
+    from .api.application import Api
+    from .auth.jwt import JWTBearer
+    from .auth.oidc import OIDCProvider
     from .gateway.application import Gateway
-    from .pages.registry import PageFunction, PageRecord
     from .typing import StartResponse, WSGIEnvironment
 
-PageT = t.TypeVar("PageT", bound="t.Callable[..., t.Any]")
+SettingsT = te.TypeVar("SettingsT", bound=FluxSyncSettings, default=FluxSyncSettings)
+HandlerT = t.TypeVar("HandlerT", bound="t.Callable[..., object]")
 
 
-class FluxSync:
+class FluxSync(PageApplication, t.Generic[SettingsT]):
     """An API and Streamlit pages; calling it is the WSGI application.
 
     .. code-block:: python
@@ -47,76 +66,176 @@ class FluxSync:
     uWSGI, mod_wsgi and Passenger, too.
 
     :param title: Title of the API and of the pages; wins over the settings.
-    :param settings: Settings; read from all sources if not given.
+    :param settings: Settings; read from all sources if not given. They aren't changed.
     :param import_target: How Streamlit's process imports this object, ``module:attribute``.
         Found by itself in most cases.
+    :param api: Flask, WSGI or ASGI application under the API's path; a new Flask application
+        with OpenAPI if not given.
+    :param flask_kwargs: Further arguments for that new one.
+    :param streamlit_run_args: More options for ``streamlit run``, after those of the settings.
     :param streamlit_page_config: Arguments of ``st.set_page_config``, over those of the
         settings.
+    :param session_store: Keeps URL sessions: a store, or a text as the setting has; the settings
+        choose one if it's not given.
     :raise ConfigError: A setting is wrong.
     """
+
+    settings: SettingsT
 
     def __init__(
         self,
         *,
         title: str | None = None,
-        settings: FluxSyncSettings | None = None,
+        settings: SettingsT | None = None,
         import_target: str | None = None,
+        api: t.Any = None,
+        flask_kwargs: t.Mapping[str, t.Any] | None = None,
+        streamlit_run_args: t.Sequence[str] = (),
         streamlit_page_config: t.Mapping[str, t.Any] | None = None,
+        session_store: SessionStore | str | None = None,
     ) -> None:
-        settings = settings or FluxSyncSettings()
+        own: t.Any = settings or FluxSyncSettings()
         changes: dict[str, t.Any] = {}
         if title is not None:
             changes["title"] = title
+        if streamlit_run_args:
+            options = (*own.streamlit_run_cli_args, *streamlit_run_args)
+            changes["streamlit_run_cli_args"] = options
+        if isinstance(session_store, str):
+            changes["session_store"], session_store = session_store, None
         if streamlit_page_config:
-            changes["streamlit_page_config"] = {
-                **settings.streamlit_page_config,
-                **streamlit_page_config,
-            }
-        #: The settings. They don't change.
-        self.settings = settings.model_copy(update=changes)
-        #: The API: a Flask application with OpenAPI.
-        self.api: OpenAPI = create_api(self.settings.title, settings.api_mount_path)
+            config = {**own.streamlit_page_config, **streamlit_page_config}
+            changes["streamlit_page_config"] = config
+        super().__init__(
+            own.with_values(**changes) if changes else own,
+            {"st": _streamlit, "client": shared_client},
+            {
+                PageApplication: lambda: self,
+                FluxSyncSettings: lambda: self.settings,
+                ApiClient: shared_client,
+                SessionStore: lambda: self.session_store,
+                FluxSyncPublicUrls: lambda: self.urls,
+                FluxSyncFeatureFlags: lambda: FluxSyncFeatureFlags.from_settings(self.settings),
+            },
+        )
+        if api is None:
+            mount = self.settings.api_mount_path
+            api = create_api(self.settings.title, mount, flask_kwargs or {})
+        elif flask_kwargs:
+            raise ApiError("flask_kwargs: they are for the API that fluxsync makes; api is given")
+        self._api = api
+        self._mounted_api = mount_api(api)
+        #: The application's URLs, as browsers see them.
+        self.urls = FluxSyncPublicUrls(self.settings, lambda: self._api)
+        #: Paths and handlers of the API's WebSockets.
+        self.websocket_routes = WebSocketRoutes()
         self._import_target = import_target
-        self._pages = PageRegistry(settings.api_mount_path)
+        self._sessions = Sessions(self.settings, session_store, self._served_name)
         self._lock = threading.Lock()
         self._gateway: Gateway | None = None
         if find_host().target:
             # gunicorn app:app. Whoever else loads this calls start_with_server() afterwards.
             self.start_with_server()
 
-    def page(
-        self, path: str, *, title: str | None = None, icon: str | None = None
-    ) -> t.Callable[[PageT], PageT]:
-        """Register a function as a Streamlit page; a decorator.
+    @property
+    def api(self) -> Api:
+        """The API: a Flask application with OpenAPI, or what was given.
 
-        The function is called on each rerun. Its parameters ``st`` and ``client`` get the
-        :mod:`streamlit` module and an :class:`~fluxsync.ApiClient`.
+        Another one may be assigned before the first request.
+        """
+        # Who gives another one has that by its own name and type.
+        return t.cast("Api", self._api)
 
-        :param path: ``"/"`` for the default page, or ``"/name"``.
-        :param title: Title in the navigation; made from the function's name if not given.
-        :param icon: An emoji, or a Material icon as ``:material/home:``.
-        :raise PageError: Streamlit can't serve it, or something else answers its path.
+    @api.setter
+    def api(self, api: t.Any) -> None:
+        mounted = mount_api(api)
+        with self._lock:
+            if self._gateway is not None:
+                self._gateway.replace_api(mounted)
+            self._api, self._mounted_api = api, mounted
+
+    def websocket(
+        self, path: str, *, subprotocols: t.Sequence[str] = ()
+    ) -> t.Callable[[HandlerT], HandlerT]:
+        """Register a function as the handler of WebSockets; a decorator.
+
+        It's called in a thread of its own, with a :class:`simple_websocket.Server` and what is
+        in the path. When it returns, the WebSocket is closed.
+
+        .. code-block:: python
+
+            @app.websocket("/rooms/<int:room>")
+            def chat(ws, room):
+                while True:
+                    ws.send(ws.receive())
+
+        :param path: Below the API's mount, with Werkzeug's converters.
+        :param subprotocols: What the handler speaks; the client's first one of them is chosen.
+        :raise ApiError: The path or the function can't be used, or the path is taken.
         """
 
-        def register(function: PageT) -> PageT:
-            self._pages.add(path, function, title, icon)
-            return function
+        def register(handler: HandlerT) -> HandlerT:
+            return self.websocket_routes.add(path, handler, subprotocols)
 
         return register
 
-    @property
-    def pages(self) -> list[tuple[str, str, PageFunction]]:
-        """Path, title and function of each page, in the order of registration."""
-        return [(record.path, record.title, record.function) for record in self._pages.records]
-
-    @property
-    def page_records(self) -> tuple[PageRecord, ...]:
-        """The pages, in the order of registration."""
-        return self._pages.records
-
     def get_client(self) -> ApiClient:
-        """Return a client of the API, for code outside of pages."""
-        return ApiClient()
+        """Return a client of the API, for code outside of pages: in the API itself, in scripts.
+
+        It sends the id of the request that calls. In a process that neither serves this
+        application nor was started by one that does, it calls the port of the settings.
+        """
+        return ApiClient.on_way(self._way)
+
+    def _way(self) -> Way:
+        gateway, settings = self._gateway, self.settings
+        if gateway is not None and gateway.offer is not None:
+            return gateway.offer.way()
+        local = f"http://127.0.0.1:{settings.gateway_port}{settings.api_mount_path}"
+        return environment_way() or Way(settings.internal_api_base or local)
+
+    @property
+    def session_store(self) -> SessionStore:
+        """Keeps URL sessions; made when it's first used, and the same in all processes.
+
+        :raise SessionError: A package is missing.
+        :raise ConfigError: There can be no state directory.
+        """
+        return self._sessions.store
+
+    def _served_name(self) -> str | None:
+        """Return what all processes of this application call it; ``None`` without a server."""
+        host = find_host()
+        if self._gateway is None and not (host.is_serving or is_pages_process()):
+            return None
+        return self._target(host)
+
+    def make_jwt_bearer(self) -> JWTBearer:
+        """Return what checks the tokens of requests to the API, as the settings say.
+
+        In Streamlit's process, which hasn't got the secrets, it refuses everything.
+
+        :raise ConfigError: The settings don't say whose tokens are believed.
+        :raise RuntimeError: The extra ``auth`` isn't installed.
+        """
+        return make_bearer(self.settings)
+
+    def attach_oidc_login(
+        self, oidc: OIDCProvider, *, first_party_secret: str | None = None, **overrides: t.Any
+    ) -> Blueprint:
+        """Add the routes of logins at an OpenID provider to the API.
+
+        :param oidc: The provider, such as a :class:`~fluxsync.GenericOIDCClient`.
+        :param first_party_secret: Signs tokens and cookies; the setting ``oidc_bff_secret`` if it's
+            not given.
+        :param overrides: Further arguments of :class:`~fluxsync.OIDCBFFConfig`.
+        :return: The blueprint, which is registered.
+        :raise ConfigError: There's no secret.
+        :raise ValueError: It's the second call, an argument is wrong, or the API isn't Flask's.
+        """
+        return attach_login(
+            self.api, self.settings, lambda: self.session_store, oidc, first_party_secret, overrides
+        )
 
     def start(self, host: Host | None = None) -> None:
         """Start Streamlit now, and not with the first request.
@@ -125,7 +244,9 @@ class FluxSync:
 
         :param host: The WSGI server around this process; found out if not given.
         """
-        self._get_gateway(host or find_host()).start()
+        gateway = self._get_gateway(host or find_host())
+        gateway.start()
+        gateway.start_api()
 
     def start_with_server(self) -> None:
         """Start Streamlit with the server's workers, if it's a server that is loading this.
@@ -144,10 +265,13 @@ class FluxSync:
         def start(worker: t.Any) -> None:
             if worker is None:
                 gateway.start()
+                gateway.loaded()
                 return
             # gunicorn's. Heroku signals all processes of an application at once: a worker that
             # still has a request to end must not have Streamlit started for it.
             prevent_stalls(worker, self.settings.gateway_client_header_timeout_s)
+            # The rest of the user's module has yet to be loaded.
+            call_around(worker, gateway.start_api, gateway.end_api)
             gateway.start(lambda: not worker.alive)
 
         if host.forks_later:
@@ -165,7 +289,13 @@ class FluxSync:
     def _get_gateway(self, host: Host) -> Gateway:
         with self._lock:
             if self._gateway is None:
-                self._gateway = build_gateway(self.settings, self.api, self._target(host), host)
+                self._gateway = build_gateway(
+                    self.settings,
+                    self._mounted_api,
+                    self._target(host),
+                    host,
+                    self.websocket_routes,
+                )
             return self._gateway
 
     def _target(self, host: Host) -> str:
@@ -173,3 +303,17 @@ class FluxSync:
         if settings.streamlit_script or settings.streamlit_upstream:
             return ""
         return self._import_target or settings.app or host.target or find_target(self)
+
+    @contextlib.contextmanager
+    def in_page(self) -> t.Iterator[None]:
+        """Make the application the one of this run of a page."""
+        headers = _streamlit().context.headers
+        request_id = str(headers.get(REQUEST_ID_HEADER) or "")
+        with using(SessionContext.of(self.settings)), using_request_id(request_id):
+            yield
+
+
+def _streamlit() -> t.Any:
+    import streamlit
+
+    return streamlit

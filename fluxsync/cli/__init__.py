@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Serve an application with gunicorn.",
     "workbench": "Serve an application within a session of Posit Workbench.",
     "config": "Show all settings and where they come from.",
+    "pages": "Describe or check the pages of an application.",
     "build": "Compress Streamlit's frontend files.",
     "status": "Show running applications.",
     "shutdown": "End a running application.",

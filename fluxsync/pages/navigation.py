@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import typing as t
 
 import streamlit as st
 
 from ..config.target import import_target
-from ..upstream.client import shared_client
+from ..exceptions import PageError, PageInputError
 from .command import TARGET_VARIABLE
+from .deep_links import PAGE_KEY, keep_for_switch, match_nav_page, query_params, restore
+from .meta import PageMeta, page_meta
+from .ordering import arrange, default_page, find, paths
+from .overrides import current_overrides
+from .running import Run
+from .values import Texts
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from .application import PageApplication
+    from .ordering import Section
+    from .plans import Plan
     from .registry import PageRecord
-
-
-class Application(t.Protocol):
-    """What is needed of a :class:`~fluxsync.FluxSync`."""
-
-    @property
-    def page_records(self) -> Sequence[PageRecord]:
-        """The registered pages."""
-
-    @property
-    def settings(self) -> t.Any:
-        """The settings."""
 
 
 def run() -> None:
@@ -37,37 +33,173 @@ def run() -> None:
     show(import_target(os.environ[TARGET_VARIABLE]))
 
 
-def show(app: Application) -> None:
+def show(app: PageApplication) -> None:
     """Show an application's current page."""
-    config = app.settings.streamlit_page_config
-    if config:
-        st.set_page_config(**config)
     records = app.page_records
     if not records:
+        if config := app.settings.streamlit_page_config:
+            st.set_page_config(**config)
         st.title(app.settings.title)
         st.info("There are no pages yet. Register one with `@app.page(...)`.")
         return
-    default = next((r for r in records if r.path == "/"), records[0])
-    pages = [
-        st.Page(
-            bind(record),
-            title=record.title,
-            icon=record.icon,
+    sections = arrange(records, app.navigation_model)
+    default = default_page(sections)
+    pages = _streamlit_pages(app, sections, default)
+    menu = {s.heading: [pages[entry.record] for entry in s.entries] for s in sections}
+    current = st.navigation(t.cast("t.Any", menu))
+    record = next((r for r in records if r is not default and r.slug == current.url_path), default)
+    _follow_deep_link(records, record, pages)
+    if config := {**app.settings.streamlit_page_config, **record.meta.config}:
+        st.set_page_config(**config)
+    restore(st)
+    current.run()
+
+
+def _streamlit_pages(
+    app: PageApplication, sections: t.Sequence[Section], default: PageRecord
+) -> dict[PageRecord, t.Any]:
+    return {
+        entry.record: st.Page(
+            bind(app, entry.record),
+            title=entry.title,
+            icon=entry.icon,
             # Streamlit wants exactly one default page, which has the path "/" and no other.
-            url_path="" if record is default else record.slug,
-            default=record is default,
+            url_path="" if entry.record is default else entry.record.slug,
+            default=entry.record is default,
         )
-        for record in records
-    ]
-    st.navigation(pages).run()
+        for section in sections
+        for entry in section.entries
+    }
 
 
-def bind(record: PageRecord) -> t.Callable[[], None]:
+def _follow_deep_link(
+    records: t.Sequence[PageRecord], current: PageRecord, pages: t.Mapping[PageRecord, t.Any]
+) -> None:
+    """Go to the page that the query parameter ``page`` names, with the other parameters."""
+    if PAGE_KEY not in st.query_params or PAGE_KEY in current.plan.query_names():
+        return
+    found = match_nav_page(query_params(st), records)
+    if found is None:
+        return
+    keep_for_switch(st)
+    wanted = find(records, found[0])
+    if wanted is not None and wanted is not current:
+        st.switch_page(pages[wanted])
+
+
+def streamlit_page(app: PageApplication, path: str) -> t.Any:
+    """Return one of the pages as Streamlit has it.
+
+    :raise PageError: There's no such page.
+    """
+    record = find(app.page_records, path)
+    if record is None:
+        raise PageError(f"there is no page {path!r}: use one of {paths(app.page_records)}")
+    sections = arrange(app.page_records, app.navigation_model)
+    return _streamlit_pages(app, sections, default_page(sections))[record]
+
+
+def bind(app: PageApplication, record: PageRecord) -> t.Callable[[], None]:
     """Return a page's function with its parameters filled in."""
-    available = {"st": lambda: st, "client": shared_client}
 
     @functools.wraps(record.function)
     def page() -> None:
-        record.function(**{name: available[name]() for name in record.parameters})
+        head = _Head()
+        head.show(record.meta)
+        with app.in_page(), start_run(app) as run:
+            try:
+                result = run.call(record.function, record.plan)
+                if inspect.isgenerator(result):
+                    result = _apply_yielded(result, head)
+                _apply(result, head)
+            except PageInputError as e:
+                # Not a fault of the program: its user's URL, or what came with the request.
+                st.error(_sentence(e))
 
+    # Streamlit gives pages that are callable objects a name by this.
+    page.__name__ = getattr(record.function, "__name__", "page")
     return page
+
+
+def start_run(app: PageApplication) -> Run:
+    """Return a run of a page of the application, to be entered."""
+    overrides = {
+        function: (other, app.planner.plan(other, "dependency_overrides"))
+        for function, other in app.dependency_overrides.items()
+    }
+    return Run(st, Texts(st, current_overrides()), overrides)
+
+
+def inject(
+    app: PageApplication, function: t.Callable[..., t.Any], plan: Plan
+) -> t.Callable[..., t.Any]:
+    """Return a function whose remaining parameters are filled in when it's called.
+
+    In a page's run it shares the dependencies' values. Called in a run of its own, as fragments
+    and dialogs are, it has its own.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        given = signature.bind_partial(*args, **kwargs).arguments
+        rest = plan.without(given)
+        current = Run.current()
+        if current is not None:
+            return current.call(function, rest, *args, **kwargs)
+        with app.in_page(), start_run(app) as run:
+            try:
+                return run.call(function, rest, *args, **kwargs)
+            except PageInputError as e:
+                st.error(_sentence(e))
+                return None
+
+    return call
+
+
+class _Head:
+    """The place above a page, which is there before the page says what it's for."""
+
+    def __init__(self) -> None:
+        # Nothing of it is seen while it's empty.
+        self._container = st.container()
+        self._slot: t.Any = None
+
+    def show(self, meta: PageMeta, description: str = "") -> None:
+        """Show a page's breadcrumb and description in place of what was there."""
+        lines = "  \n".join(filter(None, (meta.trail, description)))
+        if lines:
+            self._slot = self._slot or self._container.empty()
+            self._slot.caption(lines)
+
+
+def _apply_yielded(pages: t.Generator[t.Any, t.Any, t.Any], head: _Head) -> t.Any:
+    """Let each :class:`PageMeta` that a page yields take effect; return what the page returns."""
+    while True:
+        try:
+            value = next(pages)
+        except StopIteration as e:
+            return e.value
+        _apply(value, head)
+
+
+def _apply(value: t.Any, head: _Head) -> None:
+    """Let a :class:`PageMeta` that a page returned take effect."""
+    try:
+        meta = page_meta(value)
+    except PageError as e:
+        st.error(_sentence(e))
+        return
+    if meta is None:
+        return
+    if meta.children or meta.order is not None:
+        st.error("`children` and `order` belong to the page's registration.")
+        return
+    head.show(meta, meta.description or "")
+    if meta.config:
+        st.set_page_config(**meta.config)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -10,7 +10,9 @@ import target or ``-``, and those of ``streamlit run``.
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
+import importlib
 import importlib.util
 import os
 import runpy
@@ -35,15 +37,16 @@ def main(arguments: list[str]) -> None:
     """Run Streamlit."""
     report, supervisor, target, *streamlit = arguments
     die_with(int(supervisor))
-    # The tracebacks that Streamlit's words come with matter more than its start-up banner.
-    if target != "-":
-        _import_application(target)
-    else:
+    if target == "-":
         _check_script(streamlit[0])
-    # The application may listen for purposes of its own, such as metrics.
+    else:
+        _find_static_files(target)
     known = frozenset(listeners())
     threading.Thread(
-        target=report_listener, args=(int(report), known), name="fluxsync-report", daemon=True
+        target=report_listener,
+        args=(int(report), known, "" if target == "-" else target),
+        name="fluxsync-report",
+        daemon=True,
     ).start()
     sys.argv = ["streamlit", "run", *streamlit]
     runpy.run_module("streamlit", run_name="__main__")
@@ -71,15 +74,46 @@ def _watch_parent(supervisor: int) -> None:
     os._exit(1)
 
 
-def _import_application(target: str) -> None:
-    """Import the application before Streamlit starts, to notice early that it's broken."""
+def import_application(target: str) -> None:
+    """Import the application, to notice that it's broken before somebody looks at it.
+
+    As in runs of the script, that's in another thread than the main one, and Streamlit's runtime
+    is there: what a module declares of components while it's imported stays declared.
+    """
     from fluxsync.config.target import import_target
 
     try:
-        import_target(target)
-    except Exception as e:  # noqa: BLE001 # whatever it is, it's shown, and ends the process
+        with _declaring_components():
+            import_target(target)
+    except BaseException as e:  # noqa: BLE001 # whatever it is, it's shown, and ends the process
         ours = type(e).__module__.startswith("fluxsync.")
-        _refuse(target, e, for_good=ours or isinstance(e, (ImportError, SyntaxError)))
+        _refuse(target, e, for_good=ours or isinstance(e, (ImportError, SyntaxError, SystemExit)))
+
+
+@contextlib.contextmanager
+def _declaring_components() -> t.Iterator[None]:
+    """Have ``declare_component`` register components, as it does in a run of a script.
+
+    It asks for the run's context, and only looks whether there's one (Streamlit 1.42 to 1.67).
+    """
+    registry: t.Any = importlib.import_module("streamlit.components.v1.component_registry")
+    asked = registry.get_script_run_ctx
+    registry.get_script_run_ctx = object
+    try:
+        yield
+    finally:
+        registry.get_script_run_ctx = asked
+
+
+def _find_static_files(target: str) -> None:
+    """Have Streamlit look for ``static`` beside the application, as it does for scripts.
+
+    The script that it runs is fluxsync's, and there's no option (Streamlit 1.42 to 1.67).
+    """
+    module = target.rpartition(":")[0]
+    beside = os.path.dirname(os.path.abspath(module)) if module.endswith(".py") else os.getcwd()
+    files: t.Any = importlib.import_module("streamlit.file_util")
+    files.get_app_static_dir = lambda script: os.path.join(beside, "static")
 
 
 def _check_script(script: str) -> None:
@@ -127,7 +161,7 @@ def _first_imports(tree: ast.Module) -> t.Iterator[tuple[int, str]]:
             yield node.lineno, name.partition(".")[0]
 
 
-def _refuse(what: str, error: Exception, *, for_good: bool) -> t.NoReturn:
+def _refuse(what: str, error: BaseException, *, for_good: bool) -> t.NoReturn:
     """End the process, with the reason as its last words.
 
     :param for_good: Whether trying again gives the same.
@@ -139,8 +173,12 @@ def _refuse(what: str, error: Exception, *, for_good: bool) -> t.NoReturn:
     os._exit(_NOT_IMPORTABLE if for_good else 1)
 
 
-def report_listener(report: int, known: t.Collection[tuple[str, int]] = ()) -> None:
-    """Tell the supervisor on which port this process listens.
+def report_listener(
+    report: int,
+    known: t.Collection[tuple[str, int]] = (),
+    target: str = "",
+) -> None:
+    """Tell the supervisor on which port this process listens, when it's ready for pages.
 
     The kernel picks the port (``--server.port=0``), so nobody can take it between a choice
     and its use. And it's read from this process's own descriptors, so it can't be anybody
@@ -148,10 +186,14 @@ def report_listener(report: int, known: t.Collection[tuple[str, int]] = ()) -> N
 
     :param report: Descriptor to write to.
     :param known: Addresses on which it has listened before Streamlit started.
+    :param target: The application to import before. It may listen for purposes of its own, such
+        as metrics.
     """
     while True:
         ports = sorted({address[1] for address in listeners() if address not in known})
         if ports:
+            if target:
+                import_application(target)
             send_at_once(ports)
             with os.fdopen(report, "wb") as pipe:
                 pipe.write(f"{' '.join(map(str, ports))}\n{frontend()}\n".encode())

@@ -27,11 +27,21 @@ def load_application() -> FluxSync:
     if not target:
         application = FluxSync(settings=settings)
     else:
-        application = import_target(target)
-        if not isinstance(application, FluxSync):
-            kind = type(application).__name__
-            raise TargetError(f"{target} is a {kind}, not a FluxSync application")
+        application = import_application(target)
+        application.check_pages()
     application.start_with_server()
+    return application
+
+
+def import_application(target: str) -> FluxSync:
+    """Return the application behind an import target.
+
+    :raise TargetError: It isn't there, or something else is.
+    """
+    application = import_target(target)
+    if not isinstance(application, FluxSync):
+        kind = type(application).__name__
+        raise TargetError(f"{target} is a {kind}, not a FluxSync application")
     return application
 
 

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.live_server
 
 #: In Streamlit's process only.
-IN_STREAMLIT = "\nimport sys\nif sys.argv[0].endswith('child.py'):\n    "
+IN_STREAMLIT = "\nimport os\nif '_FLUXSYNC_PAGES' in os.environ:\n    "
 
 BROKEN = [
     pytest.param(

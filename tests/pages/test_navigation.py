@@ -135,7 +135,114 @@ def test_page_config(run_script: RunScript) -> None:
     assert not run_script(PAGES, "{'layout': 'wide', 'page_title': 'Bikes'}").exception
 
 
-def test_page_config_reaches_streamlit(run_script: RunScript) -> None:
-    test = run_script(PAGES, "{'layout': 'sideways'}")
+SECTIONS = """
+from fluxsync import NavigationModel, PageMeta
 
-    assert "layout" in test.exception[0].message
+@app.page("/sales", title="Sales", page_meta=PageMeta(
+    page_icon="📈", breadcrumb="Money", layout="wide", children=[{"path": "month", "title": "Now"}]
+))
+def sales(st, client):
+    st.text("sales")
+
+@app.page("/month")
+def month(st):
+    st.text(st.query_params.to_dict())
+
+@app.page("/", title="Welcome")
+def home(st):
+    st.text("home")
+
+@app.page("/about")
+def about(st, page: int = 1):
+    st.text("about")
+
+app.navigation(NavigationModel(order=("/about",)))
+"""
+
+
+def test_sections(run_script: RunScript) -> None:
+    test = run_script(SECTIONS)
+
+    assert registered(test) == [
+        ("about", "About", ""),
+        ("", "Welcome", ""),
+        ("sales", "Sales", "📈"),
+        ("month", "Now", ""),
+    ]
+    assert texts(test.text) == ["home"]
+
+
+def follow(test: AppTest, **query: str) -> AppTest:
+    """Open the root with query parameters."""
+    for name, value in query.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+@pytest.mark.parametrize("wanted", ["Month", "/month", "month"])
+def test_deep_link_keeps_other_parameters(run_script: RunScript, wanted: str) -> None:
+    test = follow(run_script(SECTIONS), page=wanted, year="2025", region="north")
+
+    assert texts(test.text) == ["{'year': '2025', 'region': 'north'}"]
+    assert set(test.query_params) == {"year", "region"}
+
+
+def test_deep_link_to_the_page_itself(run_script: RunScript) -> None:
+    test = follow(run_script(SECTIONS), page="Welcome", year="2025")
+
+    assert texts(test.text) == ["home"]
+
+
+def test_a_page_s_own_parameter(run_script: RunScript) -> None:
+    """What is no page is left to the application."""
+    test = follow(run_script(SECTIONS), page="7")
+
+    assert texts(test.text) == ["home"]
+    assert set(test.query_params) == {"page"}
+
+
+def test_breadcrumb(run_script: RunScript) -> None:
+    test = follow(run_script(SECTIONS), page="/sales")
+
+    assert texts(test.caption) == ["Money"]
+    assert texts(test.text) == ["sales"]
+
+
+def test_page_that_fails_does_not_take_others_down(run_script: RunScript) -> None:
+    test = run_script(
+        """
+@app.page("/")
+def broken(st):
+    raise ValueError("no such table")
+
+@app.page("/fine")
+def fine(st):
+    st.text("fine")
+"""
+    )
+
+    assert test.exception[0].message == "no such table"
+    assert texts(follow(test, page="/fine").text) == ["fine"]
+
+
+def test_navigation_that_does_not_go_together(run_script: RunScript) -> None:
+    test = run_script(SECTIONS.replace('"/about",)', '"/nowhere",)'))
+
+    assert "NavigationModel order has '/nowhere', which is no page" in test.exception[0].message
+
+
+def test_link_to_a_page(run_script: RunScript) -> None:
+    test = run_script(
+        PAGES
+        + """
+@app.page("/links")
+def links(st):
+    st.page_link(app.streamlit_page("about"))
+    app.streamlit_page("/nowhere")
+"""
+    )
+    test = follow(test, page="links")
+
+    assert "there is no page '/nowhere': use one of /about, /" in test.exception[0].message
+    (link,) = test.get("page_link")
+    assert link.proto.page == "about"

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxsync.exceptions import PageError
-from fluxsync.pages.registry import PageRecord, PageRegistry
+from fluxsync.pages.meta import PageMeta
+from fluxsync.pages.planning import Planner
+from fluxsync.pages.registry import PageRegistry
 from fluxsync.sansio.routing import Route, route
 
 
@@ -23,20 +25,21 @@ class Callable:
 
 @pytest.fixture
 def registry() -> PageRegistry:
-    return PageRegistry("/api")
+    return PageRegistry("/api", Planner({"st": object, "client": object}, {}))
 
 
 def test_add(registry: PageRegistry) -> None:
-    record = registry.add("/sales", page, "Sales", "📈")
+    record = registry.add("/sales", page, title="Sales", icon="📈")
 
-    assert record == PageRecord("/sales", "Sales", "📈", page, ())
+    assert (record.path, record.title, record.icon) == ("/sales", "Sales", "📈")
+    assert record.function is page
     assert record.slug == "sales"
     assert registry.records == (record,)
 
 
 def test_records_are_in_the_order_of_registration(registry: PageRegistry) -> None:
     for path in ("/b", "/", "/a"):
-        registry.add(path, page, None, None)
+        registry.add(path, page)
 
     assert [record.path for record in registry.records] == ["/b", "/", "/a"]
 
@@ -51,7 +54,7 @@ def test_records_are_in_the_order_of_registration(registry: PageRegistry) -> Non
     ],
 )
 def test_path(registry: PageRegistry, path: str, kept: str) -> None:
-    assert registry.add(path, page, None, None).path == kept
+    assert registry.add(path, page).path == kept
 
 
 @pytest.mark.parametrize(
@@ -69,17 +72,17 @@ def test_path(registry: PageRegistry, path: str, kept: str) -> None:
 )
 def test_path_that_no_page_can_have(registry: PageRegistry, path: str, complaint: str) -> None:
     with pytest.raises(PageError, match=complaint):
-        registry.add(path, page, None, None)
+        registry.add(path, page)
 
     assert registry.records == ()
 
 
 @given(st.text(max_size=5) | st.sampled_from(["_stcore", "readyz", "v1", "...", "__fluxsync"]))
 def test_a_page_is_refused_or_can_be_seen(path: str) -> None:
-    registry = PageRegistry("/v1/api")
+    registry = PageRegistry("/v1/api", Planner({}, {}))
 
     try:
-        record = registry.add(path, page, None, None)
+        record = registry.add(path, page)
     except PageError:
         return
     assert route(record.path, "/v1/api") is Route.STREAMLIT
@@ -87,12 +90,12 @@ def test_a_page_is_refused_or_can_be_seen(path: str) -> None:
 
 
 def test_path_that_is_taken(registry: PageRegistry) -> None:
-    registry.add("/a", page, None, None)
+    registry.add("/a", page)
 
     with pytest.raises(
         PageError, match=r"page '/a' of _sales_by_region\(\) .* already, by page\(\)"
     ):
-        registry.add("a/", _sales_by_region, None, None)
+        registry.add("a/", _sales_by_region)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_path_that_is_taken(registry: PageRegistry) -> None:
 def test_title_is_made_of_the_name(
     registry: PageRegistry, function: t.Callable[[], None], title: str
 ) -> None:
-    assert registry.add("/", function, None, None).title == title
+    assert registry.add("/", function).title == title
 
 
 def both(st: object, client: object) -> None: ...
@@ -136,18 +139,88 @@ def unknown(st: object, database: object) -> None: ...
 def test_parameters(
     registry: PageRegistry, function: t.Callable[..., None], parameters: tuple[str, ...]
 ) -> None:
-    assert registry.add("/", function, None, None).parameters == parameters
+    assert set(registry.add("/", function).plan.sources) == set(parameters)
 
 
 @pytest.mark.parametrize(
-    ("function", "name"),
+    ("function", "complaint"),
     [
-        pytest.param(unknown, "database", id="unknown"),
-        pytest.param(positional, "st", id="can't be given by name"),
+        pytest.param(unknown, "a parameter 'database' that nobody fills", id="unknown"),
+        pytest.param(positional, "'st' by position only", id="can't be given by name"),
     ],
 )
 def test_parameter_that_nobody_fills(
-    registry: PageRegistry, function: t.Callable[..., None], name: str
+    registry: PageRegistry, function: t.Callable[..., None], complaint: str
 ) -> None:
-    with pytest.raises(PageError, match=f"a parameter '{name}' that nobody fills"):
-        registry.add("/", function, None, None)
+    with pytest.raises(PageError, match=f"page '/' takes {complaint}"):
+        registry.add("/", function)
+
+    assert registry.records == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        pytest.param({"title": 3}, "title=3: expected a text", id="title"),
+        pytest.param({"icon": ["x"]}, "icon=.*: expected a text", id="icon"),
+        pytest.param({"tags": "sales"}, "tags='sales': expected a list", id="one tag"),
+        pytest.param({"tags": [1]}, "tags=.*: expected a list of texts", id="tags"),
+        pytest.param({"meta": "wide"}, "page_meta='wide': expected PageMeta", id="meta"),
+        pytest.param({"meta": {"colour": 1}}, "no field 'colour'", id="unknown field"),
+    ],
+)
+def test_what_is_said_of_a_page(
+    registry: PageRegistry, given: dict[str, t.Any], complaint: str
+) -> None:
+    with pytest.raises(PageError, match=complaint):
+        registry.add("/", page, **given)
+
+    assert registry.records == ()
+
+
+def test_not_a_function(registry: PageRegistry) -> None:
+    with pytest.raises(PageError, match="page '/' is 'home': expected a function"):
+        registry.add("/", "home")  # type: ignore[arg-type]
+
+
+def test_description(registry: PageRegistry) -> None:
+    """It's what the meta data say, or the first line of the docstring."""
+
+    def documented() -> None:
+        """Show sales.
+
+        At length.
+        """
+
+    assert registry.add("/", page).description == ""
+    assert registry.add("/a", documented).description == "Show sales."
+    said = registry.add("/b", documented, meta=PageMeta(description="All sales"))
+    assert said.description == "All sales"
+
+
+def yielding() -> t.Iterator[PageMeta]:
+    yield PageMeta(layout="wide")
+
+
+async def yielding_asynchronously() -> t.AsyncIterator[PageMeta]:
+    yield PageMeta(layout="wide")
+
+
+def test_generator_functions(registry: PageRegistry) -> None:
+    with pytest.raises(PageError, match="set experimental_yield_pages"):
+        registry.add("/", yielding)
+    with pytest.raises(PageError, match="asynchronous generator"):
+        registry.add("/", yielding_asynchronously)
+
+    yields = PageRegistry("/api", Planner({}, {}), yields=True)
+    assert yields.add("/", yielding).path == "/"
+
+
+def test_all_or_nothing(registry: PageRegistry) -> None:
+    before = registry.add("/", page)
+
+    with pytest.raises(PageError, match=r"'/' .* already"), registry.all_or_nothing():  # noqa: PT012
+        registry.add("/a", page)
+        registry.add("/", page)
+
+    assert registry.records == (before,)

@@ -78,26 +78,56 @@ def test_script(files: dict[str, str], status: int, words: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "status", "words"),
     [
-        pytest.param("app = 1", 0, "['streamlit', 'run', 'script.py']", id="fine"),
+        pytest.param("app = 1", 0, "imported", id="fine"),
         pytest.param("", 2, "app has no attribute 'app'", id="attribute"),
         pytest.param("import gone", 2, "No module named 'gone'", id="import"),
         pytest.param("def", 2, "SyntaxError", id="syntax"),
         pytest.param("1 / 0", 1, "ZeroDivisionError: division by zero", id="may pass"),
-        pytest.param("raise SystemExit(7)", 7, "", id="exit"),
+        pytest.param("raise SystemExit(7)", 2, "SystemExit: 7", id="exit"),
     ],
 )
 def test_application(text: str, status: int, words: str, tmp_path: Path) -> None:
     """Exit status 2 says that another try is of no use."""
     (tmp_path / "app.py").write_text(text)
-    code, output = run(tmp_path, "app:app")
-    assert (code, words in output) == (status, True), output
+    code = "from fluxsync.process import child; child.import_application('app:app')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('imported')"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    output = done.stdout + done.stderr
+    assert (done.returncode, words in output) == (status, True), output
 
 
-def test_names_beside_it(tmp_path: Path) -> None:
-    """Its directory's modules hide none of the application's."""
+@pytest.mark.streamlit
+def test_report(tmp_path: Path) -> None:
+    """It's ready when the application is imported, whose modules are hidden by none of ours."""
     (tmp_path / "spec.py").write_text("MINE = 1")
-    (tmp_path / "app.py").write_text("import spec\napp = spec.MINE")
-    assert run(tmp_path, "app:app")[0] == 0
+    (tmp_path / "app.py").write_text("import spec\napp = spec.MINE; print('imported')")
+    read, write = os.pipe()
+    options = ("--server.port=0", "--server.headless=true", "--server.address=127.0.0.1")
+    with subprocess.Popen(
+        [
+            *(sys.executable, child.__file__, str(write), str(os.getpid())),
+            *("app:app", "app.py", *options),
+        ],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        pass_fds=(write,),
+    ) as process:
+        os.close(write)
+        with open(read) as pipe:
+            port = pipe.readline().strip()
+        process.terminate()
+        output, _ = process.communicate()
+    assert port.isdecimal(), output
+    assert "imported" in output
 
 
 SUPERVISOR = """
