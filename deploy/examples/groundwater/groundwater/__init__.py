@@ -1,0 +1,1 @@
+"""Groundwater levels: an API, pages and jobs over one database."""
