@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
+import types
 
 import pytest
 import streamlit as st
@@ -24,6 +26,27 @@ def code_block(text: str, language: str) -> str:
     return textwrap.dedent(found[1])
 
 
+def code_blocks(text: str) -> str:
+    """Return the Python of all code blocks."""
+    found = re.findall(r"\.\. code-block:: python\n\n((?: {3,}.*\n|\n)+)", text)
+    return "\n".join(map(textwrap.dedent, found))
+
+
+@pytest.mark.parametrize("name", ["api", "client", "pages"])
+def test_code_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page of the documentation shows is accepted, one block after the other."""
+    source = code_blocks((ROOT / "docs" / f"{name}.rst").read_text(encoding="utf-8"))
+    module = types.ModuleType(f"docs_{name}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    exec(compile(source, f"{name}.rst", "exec"), module.__dict__)
+
+    app = module.__dict__.get("app")
+    assert app is None or isinstance(app, FluxSync)
+    if app is not None:
+        app.check_pages()
+
+
 @pytest.mark.parametrize("name", FluxSyncSettings.model_fields)
 def test_settings_are_documented_with_their_default(name: str) -> None:
     found = re.search(rf"``{name}`` \(([^)]*)\)", SETTINGS)
@@ -42,7 +65,7 @@ def test_settings_are_documented_with_their_default(name: str) -> None:
 
 
 def test_documented_settings_exist() -> None:
-    names = set(re.findall(r"``([a-z_]+)`` \(", SETTINGS))
+    names = set(re.findall(r"``([a-z0-9_]+)`` \(", SETTINGS))
 
     assert names == set(FluxSyncSettings.model_fields)
 
