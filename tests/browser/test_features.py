@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import TIMEOUT, Tab
 from tests.support.demo import expect_heading
+from tests.support.openid import Provider
 from tests.support.processes import PYTHON, Server, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
@@ -18,14 +19,30 @@ pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
 expect.set_options(timeout=TIMEOUT)
 
 
-class Features(Server):
-    """The application of this test, as ``fluxsync run`` serves it."""
+#: What ``st.login`` needs.
+SECRETS = """
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "a text that nobody else knows, of some length"
+client_id = "features"
+client_secret = "another one"
+server_metadata_url = "{issuer}/.well-known/openid-configuration"
+"""
 
-    def __init__(self) -> None:
+
+class Features(Server):
+    """The application of this test, as ``fluxsync run`` serves it.
+
+    :param issuer: OpenID provider for its users.
+    """
+
+    def __init__(self, issuer: str) -> None:
         self.port = free_port()
         super().__init__(*PYTHON, "-m", "fluxsync", "run", "--port", str(self.port))
         source = Path(__file__).with_name("features")
         shutil.copytree(source, self.directory, dirs_exist_ok=True)
+        secrets = self.directory / ".streamlit" / "secrets.toml"
+        secrets.write_text(SECRETS.format(port=self.port, issuer=issuer))
 
     def start(self) -> None:
         super().start()
@@ -34,7 +51,7 @@ class Features(Server):
 
 @pytest.fixture(scope="module")
 def site() -> t.Iterator[str]:
-    with Features() as server:
+    with Provider() as provider, Features(provider.issuer) as server:
         server.shared = True
         yield f"http://127.0.0.1:{server.port}"
 
@@ -100,3 +117,21 @@ def test_errors_are_their_user_s(site: str, tab: Tab) -> None:
     expect_heading(page, "Start")
     page.get_by_role("link", name="To the other one").click()
     expect_heading(page, "Other")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:authlib")
+def test_login(site: str, tab: Tab) -> None:
+    """Streamlit's own login, with its callback and its cookie."""
+    page = tab.page
+    page.goto(f"{site}/account")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("textbox").first.fill("ada@example.org")
+    page.get_by_role("button", name="Authorize").click()
+    page.wait_for_url(f"{site}/**")
+    page.goto(f"{site}/account")
+    text(page, "Hello ada@example.org")
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="End session").click()
+    page.wait_for_url(f"{site}/**")
+    page.goto(f"{site}/account")
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -30,7 +30,7 @@ def test_trail(breadcrumb: t.Any, trail: str) -> None:
             id="value",
         ),
         pytest.param(
-            {"titel": "x"}, "PageMeta has no field 'titel': use one of page_title", id="n"
+            {"colour": "x"}, "PageMeta has no field 'colour': use one of page_title", id="n"
         ),
         pytest.param(
             {"children": [{"path": "a", "name": "b"}]},

@@ -73,6 +73,16 @@ def other(
     st.markdown("![A dot](app/static/dot.svg)")
 
 
+@app.page("/account")
+def account() -> None:
+    st.title("Account")
+    if st.user.is_logged_in:
+        st.text(f"Hello {st.user.email}")
+        st.button("Log out", on_click=st.logout)
+    else:
+        st.button("Log in", on_click=st.login)
+
+
 @app.page("/broken")
 def broken() -> None:
     raise ValueError("no such table")
