@@ -13,9 +13,11 @@ import typing as t
 import pydantic
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from flask_openapi3.scaffold import APIScaffold
 
 from ..exceptions import ApiError
 from .responses import Problem
+from .views import UrlArguments, documented, path_model, spreading
 
 _counts: collections.Counter[str] = collections.Counter()
 _lock = threading.Lock()
@@ -69,7 +71,23 @@ class Documented:
         for status, kind in responses.items():
             responses[status] = _model_of(kind) or kind
         options["responses"] = responses or None
-        return super()._collect_openapi_info(rule, func, **options)  # type: ignore[misc]
+        path = path_model((getattr(self, "url_prefix", None) or "") + rule, func)
+        read = documented(func, path) if path is not None else func
+        return super()._collect_openapi_info(rule, read, **options)  # type: ignore[misc]
+
+    @staticmethod
+    def create_view_func(
+        func: t.Callable[..., t.Any],
+        header: t.Any,
+        cookie: t.Any,
+        path: t.Any,
+        *models: t.Any,
+        **options: t.Any,
+    ) -> t.Any:
+        """Return what Flask calls in the place of a view; flask-openapi3's."""
+        if path is not None and issubclass(path, UrlArguments):
+            func = spreading(func, path)
+        return APIScaffold.create_view_func(func, header, cookie, path, *models, **options)
 
 
 class Router(Documented, APIBlueprint):
