@@ -10,6 +10,7 @@ import array
 import contextlib
 import errno
 import fcntl
+import io
 import logging
 import os
 import socket
@@ -24,6 +25,8 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, Response
 
+from ..upstream.calls import UNHEARD
+
 if t.TYPE_CHECKING:
     from ..typing import WSGIApplication, WSGIEnvironment
 
@@ -33,13 +36,15 @@ logger = logging.getLogger("fluxsync.gateway")
 IDLE = 5.0
 #: Who is on a Unix socket has no address, and gunicorn believes those that aren't tuples.
 _NOBODY = ("", 0)
-_REFUSED = "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_REFUSED = "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n"
 
 
 def make_config() -> Config:
     """Return what gunicorn's parser is to go by: nobody's word for anything."""
     config = Config()
     config.set("forwarded_allow_ips", "")
+    # Pages ask for what has long lists in its query, and they are this user's own.
+    config.set("limit_request_line", 0)
     return config
 
 
@@ -51,6 +56,33 @@ def leave(sock: socket.socket) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         os.dup2(nothing, file, inheritable=False)
         os.close(nothing)
+
+
+def _take_whole(environ: WSGIEnvironment) -> bool:
+    """Read a body of which nothing more will come; whether it's whole.
+
+    A head may arrive in the moment in which its connection stops to hear. An application would
+    take what there is of the body for all of it.
+    """
+    try:
+        body = environ["wsgi.input"].read()
+    except (OSError, ParseException):
+        return False
+    environ["wsgi.input"] = io.BytesIO(body)
+    return len(body) >= int(environ.get("CONTENT_LENGTH") or 0)
+
+
+def _is_read(body: t.Any) -> bool:
+    """Read what an application has left of a body; whether the next request can follow it.
+
+    Else that would seem to be here already, and the connection wouldn't count as idle.
+    """
+    try:
+        while body.read(65536):
+            pass
+    except (OSError, ParseException):
+        return False
+    return True
 
 
 class Conversation:
@@ -72,6 +104,7 @@ class Conversation:
         self._keeps = keeps
         self._lock = threading.Lock()
         self._is_over = False
+        self._is_deaf = False
         self._waits = False
 
     def serve(self) -> None:
@@ -115,6 +148,7 @@ class Conversation:
             fcntl.ioctl(self._sock, termios.FIONREAD, waiting)
             # Of a request that has begun to come, the rest is to come, too.
             if not waiting[0]:
+                self._is_deaf = True
                 self._sock.shutdown(socket.SHUT_RD)
 
     def _is_asked(self, *, again: bool) -> bool:
@@ -151,6 +185,9 @@ class Conversation:
             response.force_close()
         try:
             environ = self._environ(request)
+            if self._is_deaf and not _take_whole(environ):
+                self._refuse("503 Service Unavailable", f"{UNHEARD}: 1\r\n")
+                return False
             body = self._application(environ, response.start_response)
             try:
                 for piece in body:
@@ -168,7 +205,9 @@ class Conversation:
             if not response.headers_sent:
                 self._refuse("500 Internal Server Error")
             return False
-        return not response.should_close()
+        # Also before the connection ends: who is sending still would be cut off, and not read on.
+        is_read = _is_read(request.body)
+        return is_read and not response.should_close()
 
     def _environ(self, request: t.Any) -> WSGIEnvironment:
         environ: WSGIEnvironment = {
@@ -200,6 +239,6 @@ class Conversation:
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         return environ
 
-    def _refuse(self, status: str) -> None:
+    def _refuse(self, status: str, fields: str = "") -> None:
         with contextlib.suppress(OSError):
-            self._sock.sendall((_REFUSED % status).encode())
+            self._sock.sendall((_REFUSED % (status, fields)).encode())

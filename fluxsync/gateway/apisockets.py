@@ -128,7 +128,7 @@ class ApiSockets:
                 settings.gateway_ws_ping_interval_s,
                 settings.gateway_ws_max_message_bytes,
             )
-        except ProtocolError as e:
+        except (ProtocolError, UnicodeError) as e:
             raise Failure(400, f"the WebSocket's handshake is malformed: {e}") from e
         facts = {
             "request_id": request.request_id,

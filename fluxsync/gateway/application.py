@@ -210,9 +210,14 @@ class Gateway:
         environ["SCRIPT_NAME"] = request.root + mount
         environ["PATH_INFO"] = request.path[len(mount) :]
         environ["REMOTE_ADDR"] = client.address
+        if environ.get("CONTENT_LENGTH"):
+            # gunicorn's input just ends where a client breaks off. Unless it's called complete,
+            # Werkzeug counts, and such a body is refused.
+            environ.pop("wsgi.input_terminated", None)
         # What the settings say is so whatever Host a client or proxy makes up.
         scheme, host = self._public or (client.scheme, client.host)
         environ["wsgi.url_scheme"] = scheme
+        environ["fluxsync.scheme"] = client.scheme
         if host:
             environ["HTTP_HOST"] = host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id

@@ -104,8 +104,8 @@ class FluxSyncPublicUrls:
         if isinstance(request, str) and path is None:
             request, path = None, request
         url = f"{self.app_base(request)}/{quote(_page_path(path or '/'), safe=_SAFE)}"
-        fields = {name: value for name, value in (query or {}).items() if value is not None}
-        return f"{url}?{urlencode(fields, doseq=True)}" if fields else url
+        fields = urlencode([*_parameters(query or {})])
+        return f"{url}?{fields}" if fields else url
 
     def page_url(
         self,
@@ -142,9 +142,19 @@ def _page_path(path: t.Any) -> str:
     return str(path).removeprefix("/")
 
 
+def _parameters(query: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Any]]:
+    for name, value in query.items():
+        values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+        yield from ((name, each) for each in values if each is not None)
+
+
 def _environ(request: RequestOrEnviron) -> WSGIEnvironment | None:
     if request is None and flask.has_request_context():
         return flask.request.environ
+    # Starlette's, of an API that is called through a2wsgi.
+    scope = getattr(request, "scope", None)
+    if isinstance(scope, dict):
+        request = scope.get("wsgi_environ")
     environ = getattr(request, "environ", request)
     if environ is not None and not isinstance(environ, dict):
         raise TypeError(f"request={request!r}: expected a Flask request or a WSGI environ")

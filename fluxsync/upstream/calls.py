@@ -23,8 +23,10 @@ from urllib3.exceptions import NewConnectionError
 CALLS_VARIABLE = "_FLUXSYNC_CALLS"
 #: What stands for the workers in URLs, and in the ``Host`` field, where no URL is known.
 CALLS_URL = "http://localhost"
+#: In the answer to a request whose body hasn't arrived, and that no application has seen.
+UNHEARD = "X-Fluxsync-Unheard"
 #: Most seconds to wait while no worker listens: one may be about to take another's place.
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _RETRY = 0.05
 #: Idle connections that are kept.
 _KEPT = 32

@@ -94,7 +94,7 @@ def _kept_adapter(model: t.Any) -> pydantic.TypeAdapter[t.Any]:
     return pydantic.TypeAdapter(model)
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(location: t.Sequence[int | str]) -> str:
     return ".".join(map(str, location)) + ": " if location else ""
 
 
@@ -110,7 +110,7 @@ def _problem(response: requests.Response) -> dict[str, t.Any]:
         return {}
     try:
         found = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter if it's nested too deeply
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -120,7 +120,7 @@ def _detail(problem: t.Mapping[str, t.Any]) -> str:
     if isinstance(detail, list):
         # FastAPI's, about a body.
         detail = "; ".join(
-            _place(tuple(e.get("loc", ()))) + str(e.get("msg", ""))
+            _place(e["loc"] if isinstance(e.get("loc"), list) else ()) + str(e.get("msg", ""))
             for e in detail
             if isinstance(e, dict)
         )

@@ -8,6 +8,7 @@ import typing as t
 from urllib.parse import quote
 
 import requests
+import urllib3
 
 from ..exceptions import ProviderError, ProviderTimeoutError
 from ..sansio.login import is_secure
@@ -56,6 +57,17 @@ def post_token_request(
     )
 
 
+class _Session(requests.Session):
+    """Follows no redirects: these URLs are final, and what is sent has secrets.
+
+    To be told so with each request isn't enough: requests then still reads all of the answer,
+    however large it is, to say where it would have gone.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return ``None``."""
+
+
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     # Without it, requests looks into ~/.netrc.
     return request
@@ -67,19 +79,16 @@ def _ask(method: str, url: str, timeout: float, **request: t.Any) -> Answer:
     request.setdefault("auth", _nobody)
     deadline = time.monotonic() + timeout
     try:
-        # Proxies of the environment are asked: providers are somewhere else. Redirects aren't
-        # followed: these URLs are final, and what is sent has secrets.
+        # Proxies of the environment are asked: providers are somewhere else.
         with (
-            requests.Session() as session,
-            session.request(
-                method, url, timeout=timeout, stream=True, allow_redirects=False, **request
-            ) as response,
+            _Session() as session,
+            session.request(method, url, timeout=timeout, stream=True, **request) as response,
         ):
             body = _read(response, url, deadline)
             status = response.status_code
-    except requests.Timeout as e:
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as e:
         raise ProviderTimeoutError(f"{url} doesn't answer within {timeout:g} s") from e
-    except requests.RequestException as e:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
         # Its text has the request's URL, but never what was posted.
         raise ProviderError(f"{url} can't be reached: {type(e).__name__}") from e
     try:
@@ -93,7 +102,9 @@ def _ask(method: str, url: str, timeout: float, **request: t.Any) -> Answer:
 
 def _read(response: requests.Response, url: str, deadline: float) -> bytes:
     body = bytearray()
-    for piece in response.iter_content(_PIECE):
+    # What is there, and not so many bytes: who sends one now and then would be waited for until
+    # they are complete.
+    while piece := response.raw.read1(_PIECE, decode_content=True):
         body += piece
         if len(body) > _MOST:
             raise ProviderError(f"{url} answers more than {_MOST} bytes")

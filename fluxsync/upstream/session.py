@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import re
 import typing as t
+from collections.abc import Mapping
 from urllib.parse import urljoin
 
 import requests
@@ -46,9 +47,11 @@ class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return where an answer redirects to, if that's the API."""
         target = super().get_redirect_target(resp)
-        if target is None or not callpaths.is_inside(self._way.base, urljoin(resp.url, target)):
-            return None
-        return target
+        try:
+            inside = target and callpaths.is_inside(self._way.base, urljoin(resp.url, target))
+        except ValueError:  # it makes no URL
+            inside = False
+        return target if inside else None
 
 
 def bearer(token: str) -> t.Callable[[], dict[str, str]]:
@@ -56,8 +59,9 @@ def bearer(token: str) -> t.Callable[[], dict[str, str]]:
 
     :raise ValueError: It can't be sent; it isn't shown.
     """
-    if not _TOKEN.fullmatch(token):
-        raise ValueError("bearer_token='***': expected ASCII without spaces and line breaks")
+    # Somebody who isn't logged in has none, and a None is easily passed on.
+    if not _TOKEN.fullmatch(token or ""):
+        raise ValueError("bearer_token='***': expected ASCII text without spaces and line breaks")
     fields = {"Authorization": f"Bearer {token}"}
     return lambda: fields
 
@@ -66,7 +70,10 @@ def checked(fields: t.Mapping[str, t.Any] | None) -> t.Mapping[str, t.Any]:
     """Return header fields that can be sent.
 
     :raise ValueError: One can't be; it says which, and not its value, which may be a secret.
+    :raise TypeError: They're no mapping.
     """
+    if fields is not None and not isinstance(fields, Mapping):
+        raise TypeError(f"header fields: expected names and values, not a {type(fields).__name__}")
     for name, value in (fields or {}).items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"header {name!r}: expected a name without spaces and colons")

@@ -18,7 +18,7 @@ import weakref
 import requests
 from requests.adapters import HTTPAdapter
 
-from .calls import CALLS_VARIABLE, CallAdapter
+from .calls import CALLS_VARIABLE, UNHEARD, CallAdapter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,10 +224,25 @@ class _Sender(_Again):
 class _CallSender(_Again, CallAdapter):
     """Sends requests to the workers in a directory."""
 
+    def send(
+        self, request: requests.PreparedRequest, *args: t.Any, **kwargs: t.Any
+    ) -> requests.Response:
+        """Send a request, and once more to another worker if one that ended hasn't heard it."""
+        response = super().send(request, *args, **kwargs)
+        if UNHEARD in response.headers and is_whole(request):
+            response.close()
+            response = super().send(request, *args, **kwargs)
+        return response
+
 
 def is_repeatable(request: requests.PreparedRequest) -> bool:
     """Whether a request may be sent again: the server won't mind, and the body is still there."""
-    return request.method in _IDEMPOTENT and isinstance(request.body, (bytes, str, type(None)))
+    return request.method in _IDEMPOTENT and is_whole(request)
+
+
+def is_whole(request: requests.PreparedRequest) -> bool:
+    """Whether a request's body is still there after it was sent."""
+    return isinstance(request.body, (bytes, str, type(None)))
 
 
 def is_lost(error: BaseException) -> bool:

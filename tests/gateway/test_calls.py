@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from urllib3.connection import HTTPConnection
 
 from fluxsync.gateway import answering
 from fluxsync.gateway.calls import CALL, CallListener
@@ -100,6 +102,15 @@ def test_call(
     assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("localhost", "80")
 
 
+def test_long_query(
+    state: StateDirectory, listener: CallListener, application: Application, client: ApiClient
+) -> None:
+    """gunicorn takes 4094 bytes of a request line if it isn't told otherwise."""
+    listener.open(state)
+    assert client.get("/a", params={"id": "9" * 50000}).status_code == 200
+    assert application.environs[0]["QUERY_STRING"] == f"id={'9' * 50000}"
+
+
 def test_connections_are_kept(
     state: StateDirectory, listener: CallListener, application: Application, client: ApiClient
 ) -> None:
@@ -134,6 +145,35 @@ def test_worker_that_ends_takes_no_calls_along(
     assert paths == ["/api/a", "/api/b", "/api/c"]
 
 
+def test_worker_that_ends_within_a_request(
+    state: StateDirectory,
+    listener: CallListener,
+    application: Application,
+    client: ApiClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its head has come and its body hasn't: it's sent again, and comes once."""
+    listener.open(state)
+    assert client.get("/a").text == "got "
+    [conversation] = calls_of(listener)
+    # The head isn't seen, as if it came right afterwards.
+    monkeypatch.setattr(fcntl, "ioctl", lambda *args: 0)
+    send, ends = HTTPConnection.send, iter([conversation])
+
+    def end_after(connection: HTTPConnection, data: bytes) -> None:
+        ending = next(ends, None)
+        with contextlib.nullcontext() if ending is None else ending._lock:
+            send(connection, data)
+            if ending is not None:
+                ending._hear_no_more()
+
+    monkeypatch.setattr(HTTPConnection, "send", end_after)
+    assert client.post("/b", data=b"x" * 50000).text == f"got {'x' * 50000}"
+
+    paths = [environ["PATH_INFO"] for environ in application.environs]
+    assert paths == ["/api/a", "/api/b"]
+
+
 def test_idle_connection_is_closed(
     state: StateDirectory,
     listener: CallListener,
@@ -148,16 +188,18 @@ def test_idle_connection_is_closed(
     assert client.post("/b", data=b"x").text == "got x"
 
 
+@pytest.mark.parametrize("path", ["/a", "/unread"])
 def test_end_does_not_wait_for_kept_connections(
     state: StateDirectory,
     application: Application,
     client: ApiClient,
     monkeypatch: pytest.MonkeyPatch,
+    path: str,
 ) -> None:
     monkeypatch.setattr(answering, "IDLE", 60.0)
     listener = CallListener(application, 2.0)
     listener.open(state)
-    assert client.get("/a").text == "got "
+    assert client.post(path, data=b"x" * 200000).status_code == 200
     assert calls_of(listener)
     listener.close()
 

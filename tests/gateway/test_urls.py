@@ -107,6 +107,8 @@ def test_request_of_flask() -> None:
         ("stations", {}, "http://h/stations"),
         ("/ü b%", None, "http://h/%C3%BC%20b%25"),
         ("/a", {"x": "1 2", "y": ["a", "b"], "z": None, "n": 3}, "http://h/a?x=1+2&y=a&y=b&n=3"),
+        ("/a", {"x": [], "y": ()}, "http://h/a"),
+        ("/a", {"x": [None, 0]}, "http://h/a?x=0"),
         ("/a", {"x": "&=#é"}, "http://h/a?x=%26%3D%23%C3%A9"),
     ],
 )

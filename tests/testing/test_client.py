@@ -318,3 +318,25 @@ def test_upstream_that_has_gone() -> None:
         url = fake.url
     with FluxSyncTestClient(make(), streamlit_upstream=url) as client:
         assert client.http.get("/").status_code == 502
+
+
+def test_body_that_breaks_off() -> None:
+    """What a client didn't send whole is refused, though the server's input just ends."""
+    app = FluxSync()
+
+    @app.api.post("/upload")
+    def upload() -> list[int]:
+        return [len(flask.request.get_data())]
+
+    with FluxSyncTestClient(app) as client:
+        whole = client.http.post(
+            "/api/upload", data=b"12345", environ_overrides={"wsgi.input_terminated": True}
+        )
+        short = client.http.post(
+            "/api/upload",
+            data=b"12345",
+            environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": "10"},
+        )
+
+    assert (whole.status_code, whole.json) == (200, [5])
+    assert short.status_code == 400

@@ -178,6 +178,23 @@ def test_token_that_cannot_be_sent(token: str) -> None:
         client.with_bearer(token)
 
 
+def test_token_that_is_none() -> None:
+    with (
+        ApiClient("http://h") as client,
+        pytest.raises(ValueError, match=r"^bearer_token='...': expected"),
+    ):
+        client.with_bearer(t.cast("t.Any", None))
+
+
+def test_headers_that_are_no_mapping() -> None:
+    client = ApiClient("http://h", auth_header_factory=lambda: t.cast("t.Any", "secret"))
+    with (
+        client,
+        pytest.raises(TypeError, match=r"^header fields: expected names and values, not a str$"),
+    ):
+        client.get("/")
+
+
 @pytest.mark.parametrize(
     ("headers", "complaint"),
     [
@@ -332,6 +349,8 @@ def test_redirect_within_the_api(location: str) -> None:
         "../x",
         "/api/../x",
         "https://h/api/to",
+        "http://u:p@h/api/to",
+        "http://[",
     ],
 )
 def test_redirect_out_of_the_api(location: str) -> None:
@@ -424,6 +443,13 @@ def api() -> Iterator[ApiClient]:
     def text() -> t.Any:
         return "hello"
 
+    @application.get("/api/odd")
+    def odd() -> t.Any:
+        deep = "[" * 100000
+        texts = {"loc": '{"detail": [{"loc": 5, "msg": ["a"]}, 7]}', "deep": f'{{"detail": {deep}'}
+        text = texts[flask.request.args["what"]]
+        return text, 422, {"Content-Type": "application/json"}
+
     @application.get("/api/fail")
     def fail() -> t.Any:
         return "a traceback with secrets", 500
@@ -467,5 +493,8 @@ def test_errors_of_the_api(api: ApiClient) -> None:
     assert str(error) == "GET /missing: 404 Not Found: there is no such user"
     assert error.response is not None
     assert error.response.status_code == 404
+    for what, told in (("loc", r": \['a'\]"), ("deep", "")):
+        with pytest.raises(requests.HTTPError, match=rf"^GET /odd: 422 [A-Z]\w+ [A-Z]\w+{told}$"):
+            api.get_model(f"/odd?what={what}", User)
     with pytest.raises(requests.HTTPError, match=r"^GET /fail: 500 Internal Server Error$"):
         api.get_model("/fail", User)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import threading
 import typing as t
 
 import flask
 import pytest
 
-from fluxsync.exceptions import ProviderError
+from fluxsync.exceptions import ProviderError, ProviderTimeoutError
 from fluxsync.upstream.oidc import get_json, post_token_request
 from tests.support.openid import served
 
@@ -86,3 +87,27 @@ def test_secrets_are_in_no_message(server: str) -> None:
         post_token_request(f"{closed}/token", {"client_secret": "hunter2"}, 5, ("app", "hunter2"))
 
     assert "hunter2" not in str(e.value)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Found"])
+def test_server_that_sends_a_byte_now_and_then(status: str) -> None:
+    """A limit for silence is none for it."""
+    ended = threading.Event()
+
+    def drip(environ: t.Any, start_response: t.Any) -> t.Iterator[bytes]:
+        start_response(status, [("Content-Length", "100000"), ("Location", "/")])
+        while not ended.wait(0.05):
+            yield b" "
+
+    with served(drip) as url:
+        try:
+            with pytest.raises(ProviderTimeoutError, match="takes too long"):
+                get_json(url, 0.3)
+        finally:
+            ended.set()
+
+
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", ".example", "x:0"])
+def test_host_that_is_none(host: str) -> None:
+    with pytest.raises(ProviderError, match="can't be reached"):
+        get_json(f"https://{host}/", 5)
