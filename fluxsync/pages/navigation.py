@@ -9,15 +9,17 @@ import typing as t
 
 import streamlit as st
 
+from ..config.environment import is_pages_process
 from ..config.target import import_target
 from ..exceptions import PageError, PageInputError
+from ..process.changes import MODULES
 from .command import TARGET_VARIABLE
 from .deep_links import PAGE_KEY, keep_for_switch, match_nav_page, query_params, restore
 from .meta import PageMeta, page_meta
 from .ordering import arrange, default_page, find, paths
 from .overrides import current_overrides
 from .running import Run
-from .values import Texts
+from .values import Texts, sentence
 
 if t.TYPE_CHECKING:
     from .application import PageApplication
@@ -28,9 +30,16 @@ if t.TYPE_CHECKING:
 
 def run() -> None:
     """Show the page that the browser asked for."""
-    # The module is imported once per process; Streamlit has it imported anew when its file
-    # changes.
-    show(import_target(os.environ[TARGET_VARIABLE]))
+    target = os.environ[TARGET_VARIABLE]
+    if not is_pages_process() or st.get_option("server.fileWatcherType") == "none":
+        show(import_target(target))  # once per process
+        return
+    MODULES.forget_changed()
+    try:
+        app = import_target(target)
+    finally:
+        MODULES.note()
+    show(app)
 
 
 def show(app: PageApplication) -> None:
@@ -114,7 +123,7 @@ def bind(app: PageApplication, record: PageRecord) -> t.Callable[[], None]:
                 _apply(result, head)
             except PageInputError as e:
                 # Not a fault of the program: its user's URL, or what came with the request.
-                st.error(_sentence(e))
+                st.error(sentence(e))
 
     # Streamlit gives pages that are callable objects a name by this.
     page.__name__ = getattr(record.function, "__name__", "page")
@@ -151,7 +160,7 @@ def inject(
             try:
                 return run.call(function, rest, *args, **kwargs)
             except PageInputError as e:
-                st.error(_sentence(e))
+                st.error(sentence(e))
                 return None
 
     return call
@@ -164,13 +173,15 @@ class _Head:
         # Nothing of it is seen while it's empty.
         self._container = st.container()
         self._slot: t.Any = None
+        self._lines: dict[str, str] = {}
 
     def show(self, meta: PageMeta, description: str = "") -> None:
-        """Show a page's breadcrumb and description in place of what was there."""
-        lines = "  \n".join(filter(None, (meta.trail, description)))
-        if lines:
+        """Show a page's breadcrumb and description in place of those that were there."""
+        found = {"trail": meta.trail, "description": description}
+        if given := {name: line for name, line in found.items() if line}:
+            self._lines.update(given)
             self._slot = self._slot or self._container.empty()
-            self._slot.caption(lines)
+            self._slot.caption("  \n".join(self._lines[n] for n in found if n in self._lines))
 
 
 def _apply_yielded(pages: t.Generator[t.Any, t.Any, t.Any], head: _Head) -> t.Any:
@@ -188,7 +199,7 @@ def _apply(value: t.Any, head: _Head) -> None:
     try:
         meta = page_meta(value)
     except PageError as e:
-        st.error(_sentence(e))
+        st.error(sentence(e))
         return
     if meta is None:
         return
@@ -198,8 +209,3 @@ def _apply(value: t.Any, head: _Head) -> None:
     head.show(meta, meta.description or "")
     if meta.config:
         st.set_page_config(**meta.config)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

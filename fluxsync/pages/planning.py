@@ -20,6 +20,8 @@ _MARKERS = (DependsMarker, TextMarker, SessionModel)
 _MAKERS = (Depends, Query, Header, Cookie, SessionModel)
 _NO_NAMES: t.Mapping[str, t.Any] = types.MappingProxyType({})
 _COLLECTIONS = (list, tuple, set, frozenset)
+#: Each takes some of Python's stack in each run.
+_DEEPEST = 100
 _STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 Getter: t.TypeAlias = "t.Callable[[], t.Any]"
@@ -72,6 +74,8 @@ class _Planning:
     planner: Planner
     page: str
     local_names: t.Mapping[str, t.Any]
+    #: Those of dependencies, by the functions' ids: many may depend on one.
+    plans: dict[int, Plan] = dataclasses.field(default_factory=dict)
 
     def plan(
         self,
@@ -135,7 +139,13 @@ class _Planning:
         if function in path:
             circle = " -> ".join(name_of(f) for f in (*path[path.index(function) :], function))
             raise PageError(f"{self.page} has dependencies in a circle: {circle}")
-        return Dependency(function, self.plan(function, path), marker.use_cache)
+        if len(path) > _DEEPEST:
+            raise PageError(
+                f"{self.page} has more than {_DEEPEST} dependencies on top of each other"
+            )
+        if id(function) not in self.plans:
+            self.plans[id(function)] = self.plan(function, path)
+        return Dependency(function, self.plans[id(function)], marker.use_cache)
 
     def _check_rest(self, parameter: Parameter, what: str, *, is_page: bool) -> None:
         """Refuse a parameter that nobody fills, unless that's fine."""

@@ -11,7 +11,7 @@ import typing as t
 import pydantic
 
 from .annotations import Parameter
-from .session_state import SessionModel
+from .session_state import SessionModel, input_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +60,15 @@ class Dependency:
     plan: Plan
     use_cache: bool
 
+    @property
+    def key(self) -> object:
+        """What stands for the function where values are kept: a callable may have no hash."""
+        try:
+            hash(self.function)
+        except TypeError:
+            return id(self.function)
+        return self.function
+
 
 Source: t.TypeAlias = "Provided | Text | QueryModel | State | Dependency"
 
@@ -79,19 +88,25 @@ class Plan:
 
     def dependencies(self) -> t.Iterator[t.Callable[..., t.Any]]:
         """Iterate over the functions that are called before this one, however deep."""
+        for dependency in self._below({}).values():
+            yield dependency.function
+
+    def _below(self, found: dict[int, Dependency]) -> dict[int, Dependency]:
+        """Add the dependencies to those that are found already, each once."""
         for source in self.sources.values():
-            if isinstance(source, Dependency):
-                yield source.function
-                yield from source.plan.dependencies()
+            if isinstance(source, Dependency) and id(source.function) not in found:
+                found[id(source.function)] = source
+                source.plan._below(found)
+        return found
 
     def query_names(self) -> set[str]:
         """Return the query parameters that are read, dependencies included."""
         names = set()
-        for source in self.sources.values():
-            if isinstance(source, Text) and source.kind == "query":
-                names.add(source.name)
-            elif isinstance(source, QueryModel):
-                names |= set(source.model.model_fields)
-            elif isinstance(source, Dependency):
-                names |= source.plan.query_names()
+        for plan in (self, *(dependency.plan for dependency in self._below({}).values())):
+            for source in plan.sources.values():
+                if isinstance(source, Text) and source.kind == "query":
+                    names.add(source.name)
+                elif isinstance(source, QueryModel):
+                    fields = source.model.model_fields.items()
+                    names |= {input_name(name, field) for name, field in fields}
         return names

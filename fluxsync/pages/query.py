@@ -6,7 +6,7 @@ import typing as t
 
 import pydantic
 
-from .values import model_values, query_error
+from .values import model_values, query_error, sentence
 
 ModelT = t.TypeVar("ModelT", bound=pydantic.BaseModel)
 ValueT = t.TypeVar("ValueT")
@@ -63,5 +63,4 @@ def _get_all(st: t.Any, name: str) -> list[str]:
 
 
 def _show(st: t.Any, error: pydantic.ValidationError) -> None:
-    text = str(query_error(error))
-    st.error(f"{text[:1].upper()}{text[1:]}.")
+    st.error(sentence(query_error(error)))

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from .values import Texts
 
 #: What stands in for dependencies in tests, with its plan.
-Overrides: t.TypeAlias = "t.Mapping[t.Callable[..., t.Any], tuple[t.Callable[..., t.Any], Plan]]"
+Overrides: t.TypeAlias = "t.Mapping[t.Any, tuple[t.Callable[..., t.Any], Plan]]"
 
 _current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("fluxsync_run", default=None)
 
@@ -87,12 +87,13 @@ class Run:
         return reader if source.model is None else state_model(reader, source.model)
 
     def _dependency(self, source: Dependency) -> t.Any:
-        if source.use_cache and source.function in self._values:
-            return self._values[source.function]
-        function, plan = self._overrides.get(source.function, (source.function, source.plan))
+        key = source.key
+        if source.use_cache and key in self._values:
+            return self._values[key]
+        function, plan = self._overrides.get(key, (source.function, source.plan))
         value = self._entered(self.call(function, plan), function)
         if source.use_cache:
-            self._values[source.function] = value
+            self._values[key] = value
         return value
 
     def _entered(self, value: t.Any, function: t.Callable[..., t.Any]) -> t.Any:
@@ -129,9 +130,18 @@ class Run:
         """Run a coroutine in this thread, so that Streamlit's commands work in it.
 
         All of one run share an event loop: what one of them opens, others may use.
+
+        :raise PageError: It's running already, as the page itself is a coroutine.
         """
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+        if self._loop.is_running():
+            if inspect.iscoroutine(value):
+                value.close()
+            raise PageError(
+                "app.inject() can't wait for what is async while the page is: have the page "
+                "depend on it, or make the page a plain function"
+            )
 
         async def run() -> t.Any:
             return await value

@@ -125,6 +125,17 @@ def query_error(error: pydantic.ValidationError) -> PageInputError:
     return _input_error(_WHERE["query"], "", error)
 
 
+def sentence(error: Exception) -> str:
+    """Return what an error says, for ``st.error``: as Markdown without links, images and code.
+
+    What a URL says is anybody's who sends a link to it.
+    """
+    text = str(error)
+    plain = re.sub(r"([\\`\[\]<>$~])", r"\\\1", f"{text[:1].upper()}{text[1:]}.")
+    # Streamlit's Markdown makes links of plain addresses, too, unless there's something in them.
+    return re.sub(r":(?=//)|\bwww(?=\.)|@", "\\g<0>\u200b", plain, flags=re.IGNORECASE)
+
+
 def _input_error(
     where: str, name: str, error: pydantic.ValidationError, *, is_secret: bool = False
 ) -> PageInputError:

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     if target == "-":
         _check_script(streamlit[0])
     else:
-        _find_static_files(target)
+        _find_files(target)
     known = frozenset(listeners())
     threading.Thread(
         target=report_listener,
@@ -81,10 +81,12 @@ def import_application(target: str) -> None:
     is there: what a module declares of components while it's imported stays declared.
     """
     from fluxsync.config.target import import_target
+    from fluxsync.process.changes import MODULES
 
     try:
         with _declaring_components():
             import_target(target)
+        MODULES.note()
     except BaseException as e:  # noqa: BLE001 # whatever it is, it's shown, and ends the process
         ours = type(e).__module__.startswith("fluxsync.")
         _refuse(target, e, for_good=ours or isinstance(e, (ImportError, SyntaxError, SystemExit)))
@@ -105,15 +107,25 @@ def _declaring_components() -> t.Iterator[None]:
         registry.get_script_run_ctx = asked
 
 
-def _find_static_files(target: str) -> None:
-    """Have Streamlit look for ``static`` beside the application, as it does for scripts.
+def _find_files(target: str) -> None:
+    """Have Streamlit look for ``static``, and for changed modules, beside the application.
 
-    The script that it runs is fluxsync's, and there's no option (Streamlit 1.42 to 1.67).
+    It does so for scripts. The one that it runs is fluxsync's, and there's no option (Streamlit
+    1.42 to 1.67).
     """
     module = target.rpartition(":")[0]
     beside = os.path.dirname(os.path.abspath(module)) if module.endswith(".py") else os.getcwd()
     files: t.Any = importlib.import_module("streamlit.file_util")
     files.get_app_static_dir = lambda script: os.path.join(beside, "static")
+    in_path = files.file_in_pythonpath
+    ours = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "")
+    inside = os.path.join(os.path.realpath(beside), "")
+
+    def is_watched(path: str) -> bool:
+        real = os.path.realpath(path)
+        return not real.startswith(ours) and (real.startswith(inside) or in_path(path))
+
+    files.file_in_pythonpath = is_watched
 
 
 def _check_script(script: str) -> None:

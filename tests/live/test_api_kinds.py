@@ -15,7 +15,7 @@ from tests.support.frames import Frame, binary, close, text
 from tests.support.gateways import MOUNTS, Gateway
 from tests.support.upstream import FakeStreamlit
 from tests.support.waiting import eventually
-from tests.support.websocket import RawWebSocket, connect
+from tests.support.websocket import RawWebSocket, connect, handshake
 
 pytestmark = pytest.mark.live_server
 
@@ -234,6 +234,9 @@ def test_foreign_page(threads: Gateway, origin: str) -> None:
 def test_other_requests(threads: Gateway) -> None:
     assert threads.get("/api/echo").status == 426
     assert threads.get("/api/rooms/x").status == 404
+    with threads.connection() as connection:
+        wrong = [("Sec-WebSocket-Protocol", "é")]
+        assert handshake(connection, threads.target("/api/echo"), wrong).status == 400
     with (
         pytest.raises(websocket.WebSocketBadStatusException) as refused,
         socket_of(threads, "/where/x"),

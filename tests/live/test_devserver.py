@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.live.served import Fluxsync
 from tests.support.processes import descendants
+from tests.support.scripts import run_script
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.live_server, pytest.mark.streamlit]
@@ -32,7 +33,7 @@ def answer():
 
 @app.page("/")
 def home(st):
-    st.write("home")
+    st.text(part.ANSWER)
 """
 
 
@@ -89,6 +90,15 @@ def test_changes(dev: Dev) -> None:
     dev.wait_for(1)
     dev.write("part.py", "ANSWER = \n")
     dev.wait_for_error("SyntaxError: invalid syntax")
+    dev.write("part.py", part(3))
+    dev.wait_for(3)
+    with dev.connection() as connection:
+        # Nobody has looked at the page since it was imported.
+        assert run_script(connection) == ["3"]
+    dev.write("part.py", part(4))
+    dev.wait_for(4)
+    with dev.connection() as connection:
+        assert run_script(connection) == ["4"]
     dev.write("part.py", part(3))
     dev.wait_for(3)
     dev.write("app.py", APP + "app.page('/api')(home)\n")

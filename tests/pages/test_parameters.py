@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import typing as t
 
 import pydantic
@@ -114,6 +115,15 @@ def test_query(app: FluxSync) -> None:
             "Query parameter 'year' is 'x': expected a valid integer, unable to parse string as an "
             "integer.",
             id="of a model",
+        ),
+        pytest.param(
+            {"limit": r"![a](https://b.c) \[d](e) `f` www.g.h i@j.k"},
+            # Escaped for Markdown, which makes links of addresses all the same, if they're whole.
+            r"Query parameter 'limit' is '!\[a\](https:~//b.c) \\\\\[d\](e) \`f\` www~.g.h i@~j.k': "
+            "expected a valid integer, unable to parse string as an integer.".replace(
+                "~", "\u200b"
+            ),
+            id="no links or images",
         ),
     ],
 )
@@ -380,6 +390,68 @@ def test_inject(app: FluxSync) -> None:
 
     assert shown(run()) == ["one: connection", "two: given"]
     assert calls == ["open", "part", "part", "close"]
+
+
+def test_inject_in_a_coroutine(app: FluxSync) -> None:
+    """What the page has awaited is there; it can't await more within a plain call."""
+
+    async def one() -> int:
+        return 1
+
+    async def two() -> int:
+        return 2
+
+    @app.inject
+    def part(st: t.Any, number: t.Annotated[int, Depends(one)]) -> None:
+        st.text(number)
+
+    @app.inject
+    def other(number: t.Annotated[int, Depends(two)]) -> None: ...
+
+    @app.page("/")
+    async def page(one: t.Annotated[int, Depends(one)]) -> None:
+        part()
+        other()
+
+    test = run()
+
+    assert [element.value for element in test.text] == ["1"]
+    assert test.exception[0].message.startswith("app.inject() can't wait for what is async")
+
+
+def test_dependencies_without_a_hash(app: FluxSync) -> None:
+    @dataclasses.dataclass
+    class Role:
+        name: str
+
+        def __call__(self) -> str:
+            calls.append(self.name)
+            return self.name
+
+    calls: list[str] = []
+    reader = Role("reader")
+
+    @app.page("/")
+    def page(
+        st: t.Any,
+        one: t.Annotated[str, Depends(reader)],
+        same: t.Annotated[str, Depends(reader)],
+        other: t.Annotated[str, Depends(Role("writer"))],
+    ) -> None:
+        st.text(f"{one} {same} {other}")
+
+    assert shown(run()) == ["reader reader writer"]
+    assert calls == ["reader", "writer"]
+
+
+def test_breadcrumb_stays_above_what_a_page_returns(app: FluxSync) -> None:
+    @app.page("/", page_meta=PageMeta(breadcrumb="Sales"))
+    def page() -> PageMeta:
+        return PageMeta(description="By region")
+
+    test = run()
+
+    assert [caption.value for caption in test.caption] == ["Sales  \nBy region"]
 
 
 def test_page_that_yields(app: FluxSync) -> None:

@@ -149,6 +149,45 @@ def test_nested_dependencies() -> None:
     assert found.query_names() == {"limit"}
 
 
+def stacked(number: int, *, twice: bool = False) -> t.Callable[..., t.Any]:
+    """Return a function with so many dependencies on top of each other."""
+
+    def lowest() -> None: ...
+
+    function: t.Callable[..., t.Any] = lowest
+    for _ in range(number):
+
+        def upper(a: t.Any = Depends(function), b: t.Any = None) -> None: ...
+
+        if twice:
+            upper.__defaults__ = (Depends(function), Depends(function))
+        function = upper
+    return function
+
+
+def test_many_that_depend_on_the_same() -> None:
+    """The work doesn't double with each level."""
+    found = plan(stacked(60, twice=True))
+
+    assert len(list(found.dependencies())) == 60
+    assert found.query_names() == set()
+
+
+def test_dependencies_on_top_of_each_other() -> None:
+    with pytest.raises(PageError, match=r"^page '/x' has more than 100 dependencies on top of"):
+        plan(stacked(1000))
+
+
+class Search(pydantic.BaseModel):
+    number: int = pydantic.Field(1, alias="page")
+
+
+def test_names_of_a_model_s_parameters() -> None:
+    def page(search: t.Annotated[Search, Query()]) -> None: ...
+
+    assert plan(page).query_names() == {"page"}
+
+
 class Greeter:
     def __init__(self, limit: int = Query(1)) -> None: ...
 
