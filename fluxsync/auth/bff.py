@@ -8,21 +8,24 @@ token of this application. ``/auth/logout`` ends the login.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import secrets
-import time
 import typing as t
 from urllib.parse import urlsplit
 
 import flask
 import pydantic
-from werkzeug.exceptions import RequestEntityTooLarge, Unauthorized, UnprocessableEntity
+from werkzeug.exceptions import (
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+    Unauthorized,
+    UnprocessableEntity,
+)
 
-from ..exceptions import ProviderError
+from ..exceptions import FluxSyncError, ProviderError
 from ..sansio.login import is_local, with_query
-from .claims import REGISTERED, check_secret, issue_hs256_access_token, load_pyjwt
-from .codes import InMemoryOIDCBFFTokenStore
+from .claims import REGISTERED, check_secret, is_within, issue_hs256_access_token, load_pyjwt
+from .codes import InMemoryOIDCBFFTokenStore, Waiting, WaitingLogins
 from .jwt import BFF_AUDIENCE, BFF_ISSUER
 from .oidc import pkce_pair
 from .pending import COOKIE, Cookies
@@ -92,10 +95,10 @@ class OIDCBFFConfig:
             if not is_local(path := getattr(self, f"{name}_path")):
                 raise ValueError(f"{name}_path={path!r}: expected a path such as /auth/{name}")
         for name in ("access_token_ttl", "state_ttl", "otc_ttl"):
-            if not getattr(self, f"{name}_seconds") > 0:
+            if not is_within(getattr(self, f"{name}_seconds"), 1e-3, 1e10):
                 shown = getattr(self, f"{name}_seconds")
                 raise ValueError(f"{name}_seconds={shown!r}: expected a number over 0")
-        if not 0 <= self.id_token_leeway_seconds <= 300:
+        if not is_within(self.id_token_leeway_seconds, 0, 300):
             raise ValueError(
                 f"id_token_leeway_seconds={self.id_token_leeway_seconds!r}: "
                 "expected a number from 0 to 300"
@@ -103,7 +106,7 @@ class OIDCBFFConfig:
         if isinstance(self.copy_claims, str) or (taken := REGISTERED & set(self.copy_claims)):
             shown = self.copy_claims if isinstance(self.copy_claims, str) else min(taken)
             raise ValueError(f"copy_claims has {shown!r}: expected a list without registered ones")
-        if "openid" not in self.scope.split():
+        if "openid" not in str(self.scope).split():
             raise ValueError(f"scope={self.scope!r}: expected openid to be one of them")
         url = self.public_base_url.rstrip("/")
         if url and (not urlsplit(url).netloc or url.endswith(self.api_mount_path)):
@@ -163,9 +166,14 @@ class _Routes:
         load_pyjwt()
         self._config = config
         self._verify = verifier_of(config)
-        self._cookies = Cookies(config.first_party_secret, config.state_ttl_seconds)
-        self._store: OIDCBFFTokenStore = config.bff_token_store or InMemoryOIDCBFFTokenStore(
-            config.otc_ttl_seconds
+        self._cookies = Cookies(
+            config.first_party_secret,
+            config.state_ttl_seconds,
+            is_secure=config.public_base_url.startswith("https:"),
+        )
+        self._waiting = WaitingLogins(
+            config.bff_token_store or InMemoryOIDCBFFTokenStore(config.otc_ttl_seconds),
+            config.first_party_secret,
         )
         self._places = Places(
             config.public_base_url, config.api_mount_path, prefix + config.callback_path
@@ -196,8 +204,10 @@ class _Routes:
             raise RefusedLoginError(
                 400, "This login wasn't begun in this browser, is over, or took too long."
             )
-        # RFC 9207: a provider that says who it is must be the one that was asked.
-        if arguments.get("iss", self._config.oidc.issuer) != self._config.oidc.issuer:
+        # RFC 9207: a provider that says who it is must be the one that was asked. It may write
+        # its name with a slash at the end that the configuration hasn't got.
+        asked = self._config.oidc.issuer
+        if arguments.get("iss", asked).rstrip("/") != asked.rstrip("/"):
             raise RefusedLoginError(400, "Another provider answers than was asked.")
         if "error" in arguments:
             raise RefusedLoginError.of_provider(arguments)
@@ -206,8 +216,12 @@ class _Routes:
         extra = {
             name: v for name in self._config.copy_claims if (v := claims.get(name)) is not None
         }
-        waiting = json.dumps({"browser": pending.browser, "sub": claims.sub, "claims": extra})
-        self._store.save_exchange_token(code, waiting, now=time.time())
+        waiting = Waiting(pending.browser, t.cast("str", claims.sub), extra)
+        try:
+            self._waiting.save(code, waiting)
+        except FluxSyncError as e:
+            logger.error("a login fails: %s", e)
+            raise RefusedLoginError(503, "The application can't keep this sign-in.") from e
         page = with_query(self._places.page(login.path), auth_code=code)
         return self._redirect(page, pending.without(login))
 
@@ -235,20 +249,23 @@ class _Routes:
             asked = _Exchange.model_validate_json(_body())
         except pydantic.ValidationError:
             raise UnprocessableEntity("expected an object with a code") from None
-        kept = self._store.pop_exchange_token(asked.code, now=time.time())
+        try:
+            waiting = self._waiting.pop(asked.code)
+        except FluxSyncError as e:
+            logger.error("a login fails: %s", e)
+            raise ServiceUnavailable("Logins can't be read.") from e
         pending = self._cookies.load(asked.browser or flask.request.cookies.get(COOKIE, ""))
-        waiting = json.loads(kept) if kept else None
         # A code that somebody else has got hold of, or wants this browser to use, is worth nothing.
-        if waiting is None or pending is None or waiting["browser"] != pending.browser:
+        if waiting is None or pending is None or waiting.browser != pending.browser:
             raise Unauthorized("The code is used, too old, or of another browser.")
         config = self._config
         token = issue_hs256_access_token(
-            subject=waiting["sub"],
+            subject=waiting.subject,
             issuer=config.token_issuer,
             audience=config.token_audience,
             secret=config.first_party_secret,
             ttl_seconds=config.access_token_ttl_seconds,
-            extra_claims=waiting["claims"],
+            extra_claims=waiting.claims,
         )
         lifetime = config.access_token_ttl_seconds
         return flask.jsonify(

@@ -66,12 +66,36 @@ def load_pyjwt() -> types.ModuleType:
     return jwt
 
 
-def check_secret(name: str, secret: str) -> None:
+def is_within(value: object, least: float, most: float) -> bool:
+    """Whether this is a number from one to another."""
+    return isinstance(value, (int, float)) and least <= value <= most
+
+
+def check_names(kind: str, names: tuple[object, ...]) -> None:
+    """Refuse names of scopes or roles that no token has.
+
+    :param kind: ``scopes`` or ``roles``.
+    :raise ValueError: There's none, or something else.
+    """
+    # RFC 6749 3.3: a space is between scopes, so that one with a space would be had by nobody.
+    for name in names or (names,):
+        if not (name and isinstance(name, str)) or (kind == "scopes" and " " in name):
+            raise ValueError(f"{kind}={names!r}: expected one or more, each a text of its own")
+
+
+def texts(value: t.Any) -> set[str]:
+    """Return the texts of a list; of what is no list, none."""
+    return {item for item in value if isinstance(item, str)} if isinstance(value, list) else set()
+
+
+def check_secret(name: str, secret: object) -> None:
     """Refuse a secret that is too short to sign with.
 
     :param name: What it's called where it was given.
-    :raise ValueError: It's too short.
+    :raise ValueError: It's too short, or no text.
     """
+    if not isinstance(secret, str):
+        raise ValueError(f"{name} is of type {type(secret).__name__}: expected a text")
     if len(secret.encode()) < LEAST_SECRET_BYTES:
         raise ValueError(
             f"{name}='***' has {len(secret.encode())} bytes: expected {LEAST_SECRET_BYTES} "
@@ -101,7 +125,7 @@ def issue_hs256_access_token(
     for name, text in (("subject", subject), ("issuer", issuer), ("audience", audience)):
         if not text:
             raise ValueError(f"{name}={text!r}: expected a text")
-    if not 0 < ttl_seconds < float("inf"):
+    if not is_within(ttl_seconds, 1e-3, 1e10):
         raise ValueError(f"ttl_seconds={ttl_seconds!r}: expected a number over 0")
     if taken := REGISTERED & set(extra_claims or ()):
         raise ValueError(f"extra_claims has {min(taken)!r}, which is for fluxsync to say")

@@ -5,7 +5,12 @@ from __future__ import annotations
 import collections
 import hashlib
 import threading
+import time
 import typing as t
+
+import itsdangerous
+
+from .pending import serializer
 
 #: Seconds that a page may take to redeem a code.
 TTL = 120.0
@@ -111,6 +116,42 @@ class SessionOIDCBFFTokenStore:
         if not isinstance(token, str) or not isinstance(saved, (int, float)):
             return None
         return token if _is_fresh(saved, now, self._ttl) else None
+
+
+class Waiting(t.NamedTuple):
+    """A login that waits for its page."""
+
+    #: Stands for the browser that has logged in.
+    browser: str
+    subject: str
+    #: More claims for its token.
+    claims: dict[str, t.Any]
+
+
+class WaitingLogins:
+    """Logins in a store. They are signed: pages, and views that take ids from clients, may write
+    to the same store, and must not log anybody in.
+
+    :param secret: Signs them.
+    """
+
+    def __init__(self, store: OIDCBFFTokenStore, secret: str) -> None:
+        self._store = store
+        self._serializer = serializer(secret, "fluxsync.waiting")
+
+    def save(self, code: str, waiting: Waiting) -> None:
+        """Keep a login."""
+        signed = self._serializer.dumps([_key(code), *waiting])
+        self._store.save_exchange_token(code, signed, now=time.time())
+
+    def pop(self, code: str) -> Waiting | None:
+        """Return a login and forget it; ``None`` if it isn't there, too old, or not ours."""
+        kept = self._store.pop_exchange_token(code, now=time.time())
+        try:
+            key, *waiting = self._serializer.loads(kept or "")
+        except itsdangerous.BadData:
+            return None
+        return Waiting(*waiting) if key == _key(code) else None
 
 
 def _key(auth_code: str) -> str:

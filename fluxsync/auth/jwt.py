@@ -28,7 +28,15 @@ from werkzeug.exceptions import Forbidden, ServiceUnavailable, Unauthorized
 from ..exceptions import ConfigError, ProviderError
 from ..sansio.login import is_secure
 from .cached import COOLDOWN
-from .claims import StandardClaims, check_secret, issue_hs256_access_token, load_pyjwt
+from .claims import (
+    StandardClaims,
+    check_names,
+    check_secret,
+    is_within,
+    issue_hs256_access_token,
+    load_pyjwt,
+    texts,
+)
 from .keys import PUBLIC_KEY_ALGORITHMS
 from .verification import InvalidTokenError, Secret, Verifier, public_keys
 
@@ -79,17 +87,19 @@ class JWTAuthConfig:
     leeway_seconds: float = 0
 
     def __post_init__(self) -> None:
-        if not self.issuer:
-            raise ValueError("issuer='': expected the iss claim of the tokens")
-        if not self.audience or not all(self.audience):
+        if not (self.issuer and isinstance(self.issuer, (str, list, tuple))):
+            raise ValueError(f"issuer={self.issuer!r}: expected the iss claim of the tokens")
+        if not (self.audience and isinstance(self.audience, (str, list, tuple))) or not all(
+            isinstance(one, str) and one for one in self.audience
+        ):
             raise ValueError(f"audience={self.audience!r}: expected the aud claim of the tokens")
-        if not 0 <= self.leeway_seconds <= MOST_LEEWAY:
+        if not is_within(self.leeway_seconds, 0, MOST_LEEWAY):
             raise ValueError(
                 f"leeway_seconds={self.leeway_seconds!r}: expected a number from 0 to {MOST_LEEWAY}"
             )
         if bool(self.jwks_url) == bool(self.hs256_secret):
             raise ValueError("expected one of jwks_url and hs256_secret")
-        if isinstance(self.algorithms, str):
+        if not isinstance(self.algorithms, (list, tuple)):
             raise ValueError(f"algorithms={self.algorithms!r}: expected a list")
         if self.hs256_secret:
             check_secret("hs256_secret", self.hs256_secret)
@@ -101,7 +111,7 @@ class JWTAuthConfig:
             return
         if not is_secure(self.jwks_url or ""):
             raise ValueError(f"jwks_url={self.jwks_url!r}: expected an https URL")
-        if not self.algorithms or not set(self.algorithms) <= set(PUBLIC_KEY_ALGORITHMS):
+        if not self.algorithms or not all(a in PUBLIC_KEY_ALGORITHMS for a in self.algorithms):
             raise ValueError(
                 f"algorithms={list(self.algorithms)!r}: expected some of "
                 f"{', '.join(PUBLIC_KEY_ALGORITHMS)} with jwks_url"
@@ -259,15 +269,14 @@ class RequireScopes(_Requirement):
     """
 
     def __init__(self, bearer: JWTBearer, *scopes: str, scope_claim: str = "scope") -> None:
-        if not scopes:
-            raise ValueError("scopes=(): expected one or more")
+        check_names("scopes", scopes)
         self._bearer, self._scopes, self._claim = bearer, frozenset(scopes), scope_claim
 
     def __call__(self, request: flask.Request | None = None) -> StandardClaims:
         """Return the claims of a request's token."""
         claims = self._bearer(request)
         value = claims.get(self._claim)
-        if not self._scopes <= _texts(value.split() if isinstance(value, str) else value):
+        if not self._scopes <= texts(value.split() if isinstance(value, str) else value):
             raise _NotEnough("Insufficient scope", scope=" ".join(sorted(self._scopes)))
         return claims
 
@@ -282,19 +291,13 @@ class RequireRoles(_Requirement):
     """
 
     def __init__(self, bearer: JWTBearer, *roles: str, roles_claim: str = "roles") -> None:
-        if not roles:
-            raise ValueError("roles=(): expected one or more")
+        check_names("roles", roles)
         self._bearer, self._roles, self._claim = bearer, frozenset(roles), roles_claim
 
     def __call__(self, request: flask.Request | None = None) -> StandardClaims:
         """Return the claims of a request's token."""
         claims = self._bearer(request)
         value = claims.get(self._claim)
-        if not self._roles & _texts([value] if isinstance(value, str) else value):
+        if not self._roles & texts([value] if isinstance(value, str) else value):
             raise _NotEnough("Insufficient role")
         return claims
-
-
-def _texts(value: t.Any) -> set[str]:
-    """Return the texts of a list; of what is no list, none."""
-    return {item for item in value if isinstance(item, str)} if isinstance(value, list) else set()

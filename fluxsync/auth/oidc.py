@@ -15,7 +15,7 @@ from ..exceptions import ProviderError
 from ..sansio.login import is_secure, with_query
 from ..upstream.oidc import get_json, post_token_request
 from .cached import Cached
-from .claims import load_pyjwt
+from .claims import is_within, load_pyjwt
 from .keys import PUBLIC_KEY_ALGORITHMS, KeySet
 from .verification import InvalidTokenError, Verifier
 
@@ -93,9 +93,11 @@ class GenericOIDCClientConfig:
     def __post_init__(self) -> None:
         if not is_secure(self.issuer):
             raise ValueError(f"issuer={self.issuer!r}: expected an https URL")
-        if not self.client_id:
-            raise ValueError("client_id='': expected the client's id at the provider")
-        if not 0 < self.http_timeout <= 300:
+        if not (self.client_id and isinstance(self.client_id, str)):
+            raise ValueError(
+                f"client_id={self.client_id!r}: expected the client's id at the provider"
+            )
+        if not is_within(self.http_timeout, 1e-3, 300):
             raise ValueError(f"http_timeout={self.http_timeout!r}: expected seconds from 0 to 300")
 
 

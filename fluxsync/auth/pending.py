@@ -67,15 +67,13 @@ class Cookies:
 
     :param secret: Signs it.
     :param max_age: Seconds that a login may take.
+    :param is_secure: Whether browsers come by HTTPS in any case; otherwise, requests tell.
     """
 
-    def __init__(self, secret: str, max_age: int) -> None:
+    def __init__(self, secret: str, max_age: int, *, is_secure: bool = False) -> None:
         self._max_age = max_age
-        self._serializer = itsdangerous.URLSafeTimedSerializer(
-            secret,
-            salt="fluxsync.login",
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
+        self._is_secure = is_secure
+        self._serializer = serializer(secret, "fluxsync.login")
 
     def load(self, value: str) -> Pending | None:
         """Return what a cookie says; ``None`` if it isn't ours, or is too old."""
@@ -98,14 +96,25 @@ class Cookies:
         :param path: Where: all of the application.
         """
         value = self._serializer.dumps([pending.browser, [list(login) for login in pending.logins]])
-        response.set_cookie(COOKIE, value, max_age=self._max_age, **_attributes(path))
+        response.set_cookie(COOKIE, value, max_age=self._max_age, **self._attributes(path))
 
     def clear(self, response: Response, path: str) -> None:
         """Have the browser forget it."""
-        response.delete_cookie(COOKIE, **_attributes(path))
+        response.delete_cookie(COOKIE, **self._attributes(path))
+
+    def _attributes(self, path: str) -> dict[str, t.Any]:
+        # Lax, as the browser comes back from another site.
+        secure = self._is_secure or flask.request.is_secure
+        return {"path": path, "secure": secure, "httponly": True, "samesite": "Lax"}
 
 
-def _attributes(path: str) -> dict[str, t.Any]:
-    # Lax, as the browser comes back from another site.
-    secure = flask.request.is_secure
-    return {"path": path, "secure": secure, "httponly": True, "samesite": "Lax"}
+def serializer(secret: str, salt: str) -> itsdangerous.URLSafeTimedSerializer:
+    """Return what signs values and reads them again.
+
+    :param salt: What they are for: no other one reads them.
+    """
+    return itsdangerous.URLSafeTimedSerializer(
+        secret,
+        salt=salt,
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+    )

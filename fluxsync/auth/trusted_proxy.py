@@ -22,6 +22,8 @@ AuthDependency = t.Callable[..., t.Any]
 
 #: The gateway's word on the peer.
 VIA_TRUSTED, PEER = "fluxsync.via_trusted", "fluxsync.peer"
+#: How the browser came, as a trusted proxy has it; ``wsgi.url_scheme`` is that of the public URL.
+_SCHEME = "fluxsync.scheme"
 #: Whom the host has logged in: a :class:`~fluxsync.sansio.identity.User`.
 _USER = "fluxsync.user"
 
@@ -78,14 +80,17 @@ class TrustedProxyUser:
         """Return the user's name; empty if there's none and that's allowed."""
         request = request or flask.request
         name = ""
+        scheme = request.scheme
         if (host_user := request.environ.get(_USER)) is not None:
             name = host_user.name
         else:
             if not self._is_believed(request):
                 raise Forbidden("This request came through no proxy that is trusted.")
             name = _field(request, self._config.header_name) or ""
-        # The scheme is the one of the browser, as a trusted proxy has it.
-        if self._config.require_https and request.scheme != "https":
+            # A proxy that says nothing has to be one of the public URL.
+            if request.environ.get("HTTP_X_FORWARDED_PROTO"):
+                scheme = request.environ.get(_SCHEME, scheme)
+        if self._config.require_https and scheme != "https":
             raise Forbidden("This needs HTTPS.")
         if self._config.require_non_empty_user and not name.strip():
             raise Unauthorized("The proxy names no user.")

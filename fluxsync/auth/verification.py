@@ -73,6 +73,9 @@ class Verifier:
             algorithm, kid = header.get("alg"), header.get("kid")
             if algorithm not in self.algorithms or not isinstance(kid, str | None):
                 raise InvalidTokenError("Invalid token")
+            # RFC 7515 4.1.11: extensions that must be understood. PyJWT knows since 2.12.
+            if "crit" in header:
+                raise InvalidTokenError("Invalid token")
             claims = jwt.decode(
                 token,
                 self.keys.find(kid, algorithm),

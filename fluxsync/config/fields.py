@@ -24,8 +24,9 @@ MASK = "***"
 #: Schemes of :data:`StoreUrl` that Redis answers, and not an SQLAlchemy dialect.
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
-#: Names and passwords, and what options of a URL say.
-_IN_URL = re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@|(?<=[?&])([^=&\s]*)=[^&\s]*")
+#: Names and passwords, and what options of a URL say. Passwords that should have been encoded
+#: have slashes, spaces and the like.
+_IN_URL = re.compile(r"(?s)(?<=://)[^@]*:.*@|(?<=[?&])([^=&\s]*)=[^&]*")
 
 #: Arguments of ``st.set_page_config``, and their values if there are few.
 PAGE_CONFIG: dict[str, tuple[str, ...]] = {
@@ -98,6 +99,8 @@ def _url(value: str) -> str:
         is_url = False
     if value and (not is_url or parts.query or parts.fragment):
         raise ValueError("an absolute URL such as https://example.org/app")
+    if value and "@" in parts.netloc:
+        raise ValueError("a URL without user and password, as it's in every link")
     return value.rstrip("/")
 
 
@@ -214,9 +217,14 @@ def shown(marks: t.Iterable[object], value: t.Any) -> t.Any:
     for mark in marks:
         if isinstance(mark, Secret) and value:
             return MASK
-        if isinstance(mark, HidesPassword) and isinstance(value, str):
-            return _IN_URL.sub(lambda m: f"{m[1]}={MASK}" if m[1] else f"{MASK}@", value)
+        if isinstance(mark, HidesPassword):
+            return hide_password(value) if isinstance(value, str) else MASK
     return value
+
+
+def hide_password(url: str) -> str:
+    """Return a URL without name and password, and without what its options say."""
+    return _IN_URL.sub(lambda m: f"{m[1]}={MASK}" if m[1] else f"{MASK}@", url)
 
 
 Names = t.Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -229,7 +237,7 @@ Mount = t.Annotated[str, AfterValidator(_mount)]
 ApiMount = t.Annotated[str, AfterValidator(_api_mount)]
 #: ``module:attribute``
 Target = t.Annotated[str, AfterValidator(_target)]
-Url = t.Annotated[str, AfterValidator(_url)]
+Url = t.Annotated[str, AfterValidator(_url), HidesPassword()]
 Upstreams = t.Annotated[Names, AfterValidator(_upstreams)]
 Origins = t.Annotated[Names, AfterValidator(_origins)]
 Networks = t.Annotated[Names, AfterValidator(_networks)]

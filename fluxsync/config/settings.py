@@ -259,6 +259,10 @@ class FluxSyncSettings(pydantic.BaseModel):
         """Refuse a value that goes ill with another one."""
         raise ConfigError(name, self.shown(name), source=self.source(name), expected=expected)
 
+    def __repr_args__(self) -> t.Iterator[tuple[str, t.Any]]:
+        # Pages write settings, and logs have them.
+        return ((name, self.shown(name)) for name in type(self).model_fields)
+
     def shown(self, name: str) -> t.Any:
         """Return a setting's value without secrets."""
         return shown(type(self).model_fields[name].metadata, getattr(self, name))

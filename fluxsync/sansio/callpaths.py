@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 _URL = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*:)?//")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: None of it in a base, not even as the begin of a query that is empty.
+_NOT_IN_BASE = re.compile(r"[\x00-\x20\x7f?#]")
 _EXPECTED = "expected an http:// or https:// URL without credentials, query and fragment"
 
 
@@ -15,7 +17,10 @@ def check_base(url: str) -> str:
     """Return a base URL without its last slash.
 
     :raise ValueError: It isn't one of an API.
+    :raise TypeError: It's no text.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"base_url={url!r}: {_EXPECTED}")
     try:
         parts = urlsplit(url)
         found = parts.hostname and parts.scheme in ("http", "https") and (parts.port or 1)
@@ -24,7 +29,7 @@ def check_base(url: str) -> str:
     if found and "@" in parts.netloc:
         # The name of a user is none of a log's business either.
         raise ValueError(f"base_url='***@{parts.netloc.rpartition('@')[2]}': {_EXPECTED}")
-    if not found or parts.query or parts.fragment or _CONTROL.search(url):
+    if not found or _NOT_IN_BASE.search(url):
         raise ValueError(f"base_url={url!r}: {_EXPECTED}")
     return url.rstrip("/")
 
@@ -35,7 +40,10 @@ def join(base: str, path: str) -> str:
     :param base: From :func:`check_base`.
     :param path: With or without a slash at its begin; may have a query.
     :raise ValueError: The path is a URL, leads out of the API, or has control characters.
+    :raise TypeError: It's no text.
     """
+    if not isinstance(path, str):
+        raise TypeError(f"path={path!r}: expected a path such as '/users'")
     if _CONTROL.search(path):
         raise ValueError(f"{path!r} has control characters")
     if _URL.match(path):
@@ -49,7 +57,7 @@ def is_inside(base: str, url: str) -> bool:
     """Whether an absolute URL is one of the API."""
     try:
         ours, theirs = urlsplit(base), urlsplit(url)
-        same = _origin(ours) == _origin(theirs)
+        same = _origin(ours) == _origin(theirs) and "@" not in theirs.netloc
     except ValueError:
         return False
     prefix = ours.path + "/"

@@ -8,13 +8,13 @@ from urllib.parse import urlencode, urlsplit
 _LONGEST = 256
 
 
-def is_secure(url: str) -> bool:
+def is_secure(url: object) -> bool:
     """Whether nobody in between can change what is at a URL.
 
     What an identity provider says decides whom to believe, so it comes by HTTPS, or from this
     machine.
     """
-    if not url.isprintable() or " " in url:
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
         return False
     try:
         parts = urlsplit(url)
@@ -26,12 +26,14 @@ def is_secure(url: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and loopback))
 
 
-def is_local(path: str) -> bool:
+def is_local(path: object) -> bool:
     """Whether this is a path of the application's pages, with or without a query.
 
     Browsers read ``//host`` and ``/\\host`` as another host, drop tabs and line feeds within a
     URL, and take ``..`` for a way out of the application (WHATWG URL 4.4).
     """
+    if not isinstance(path, str):
+        return False
     plain = path.partition("?")[0]
     return (
         path.startswith("/")

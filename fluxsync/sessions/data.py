@@ -6,6 +6,7 @@ decimals come back, too. No I/O.
 
 from __future__ import annotations
 
+import collections.abc
 import datetime
 import decimal
 import json
@@ -44,6 +45,8 @@ def encode(data: t.Mapping[str, t.Any], max_bytes: int = MAX_BYTES) -> str:
 
     :raise SessionError: A value isn't JSON, or the whole is too large.
     """
+    if not isinstance(data, collections.abc.Mapping):
+        raise SessionError(f"session is of type {type(data).__name__}: expected a dict")
     try:
         text = json.dumps(_plain(dict(data), "session"), separators=(",", ":"))
     except RecursionError:

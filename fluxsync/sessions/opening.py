@@ -12,7 +12,7 @@ from ..config.fields import REDIS_SCHEMES
 from ..exceptions import SessionError
 from ..process.state import base_directory
 from .memory import InMemorySessionStore
-from .store import DEFAULT_TTL, SessionStore, TextStore
+from .store import DEFAULT_TTL, SessionStore, TextStore, check_store
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
@@ -77,17 +77,13 @@ class Sessions:
         given: object,
         name: t.Callable[[], str | None],
     ) -> None:
-        if not (given is None or isinstance(given, SessionStore)):
-            kind = type(given).__qualname__
-            raise SessionError(
-                f"session_store is of type {kind}: expected an object with get, set and delete, "
-                "or a text as the setting's"
-            )
+        if given is not None:
+            check_store(given, "session_store", ", or a text as the setting's")
         if isinstance(given, TextStore):
             # Or the API would have another key than pages, which know the settings.
             given.use_secret(settings.session_secret)
         self._settings = settings
-        self._store = given
+        self._store = t.cast("SessionStore | None", given)
         self._name = name
         self._lock = threading.Lock()
 

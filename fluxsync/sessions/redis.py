@@ -6,8 +6,8 @@ import contextlib
 import math
 import typing as t
 
+from ..config.fields import hide_password
 from ..exceptions import SessionError
-from ..telemetry.redaction import redact_text
 from .data import MAX_BYTES
 from .store import DEFAULT_TTL, TextStore
 
@@ -54,14 +54,18 @@ class RedisSessionStore(TextStore):
         if not isinstance(url_or_client, str):
             self._name, self._client = "Redis", t.cast("t.Any", url_or_client)
             return
-        self._name = redact_text(url_or_client)
+        self._name = hide_password(url_or_client)
         try:
             # Connects when it's first used.
             self._client = redis.Redis.from_url(
                 url_or_client, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
             )
-        except ValueError as e:
-            raise SessionError(f"session store {self._name}: {redact_text(str(e))}") from e
+        except ValueError:
+            # The reason may be half of a password that has a slash in it.
+            raise SessionError(
+                f"session store {self._name}: expected redis://user:password@host:port/number, "
+                "where the password has %2F for '/', %23 for '#' and so on"
+            ) from None
 
     def __str__(self) -> str:
         return self._name

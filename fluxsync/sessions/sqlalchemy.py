@@ -6,6 +6,7 @@ import contextlib
 import time
 import typing as t
 
+from ..config.fields import hide_password
 from ..exceptions import SessionError
 from ..telemetry.redaction import redact_text
 from .data import MAX_BYTES
@@ -69,10 +70,21 @@ class SQLAlchemySessionStore(TextStore):
         else:
             try:
                 # Connections that a firewall has dropped in the night are made anew.
-                self._engine = sqlalchemy.create_engine(engine_or_url, pool_pre_ping=True)
-            except (sqlalchemy.exc.ArgumentError, ImportError) as e:
-                name = redact_text(engine_or_url)
-                raise SessionError(f"session store {name}: {redact_text(str(e))}") from e
+                # Errors are logged with their causes, and sessions are nobody else's to read.
+                self._engine = sqlalchemy.create_engine(
+                    engine_or_url, pool_pre_ping=True, hide_parameters=True
+                )
+                if self._engine.dialect.name == "sqlite":
+                    sqlalchemy.event.listen(self._engine, "connect", _settle)
+            except (sqlalchemy.exc.NoSuchModuleError, ImportError) as e:
+                raise SessionError(f"session store {hide_password(engine_or_url)}: {e}") from e
+            except (sqlalchemy.exc.ArgumentError, ValueError):
+                # The reason may be half of a password that has a colon or an at sign in it.
+                raise SessionError(
+                    f"session store {hide_password(engine_or_url)}: expected "
+                    "dialect+driver://user:password@host:port/database, where the password has "
+                    "%40 for '@', %3A for ':' and so on"
+                ) from None
 
     def __str__(self) -> str:
         return self._engine.url.set(query={}).render_as_string(hide_password=True)
@@ -199,3 +211,14 @@ class SQLAlchemySessionStore(TextStore):
         if hasattr(self, "_engine"):
             # The parent's connections stay the parent's.
             self._engine.dispose(close=False)
+
+
+def _settle(connection: t.Any, record: object) -> None:
+    """Have writers of an SQLite file wait for each other, and not for long."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 30000")
+    # Somebody else may be doing the same; then he does it for all.
+    with contextlib.suppress(connection.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()

@@ -153,6 +153,7 @@ class SQLiteSessionStore(TextStore):
         # let go of the locks that this process has on it (fcntl(2)).
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._refuse_others()
         self._connection = connection = sqlite3.connect(
             self._path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
@@ -163,6 +164,16 @@ class SQLiteSessionStore(TextStore):
         for statement in _SCHEMA:
             connection.execute(statement)
         return connection
+
+    def _refuse_others(self) -> None:
+        """Refuse what somebody else has put where everybody may write, such as ``/tmp``.
+
+        They would read all sessions, and know the key. Linux does so by itself, unless it's told
+        not to (``fs.protected_symlinks``, ``fs.protected_regular``).
+        """
+        directory = os.stat(os.path.dirname(self._path))
+        if directory.st_mode & 0o002 and os.lstat(self._path).st_uid not in (os.getuid(), 0):
+            raise PermissionError("somebody else made it, where everybody may write")
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Have readers not wait for who writes."""

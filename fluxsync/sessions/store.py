@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 import logging
 import math
 import os
@@ -117,7 +118,10 @@ class TextStore(abc.ABC):
             self._key_read = time.monotonic()
         return self._key
 
-    def _key_of(self, session_id: str) -> str:
+    def _key_of(self, session_id: object) -> str:
+        if not isinstance(session_id, str):
+            kind = type(session_id).__name__
+            raise SessionError(f"the session's id is of type {kind}: expected a text")
         return stored_key(session_id, self._namespace)
 
     @abc.abstractmethod
@@ -143,6 +147,29 @@ class TextStore(abc.ABC):
     def _after_fork(self) -> None:
         """Forget, in a child, what belongs to the parent. Another thread may have had the lock."""
         self._lock = threading.Lock()
+
+
+def check_store(store: object, name: str, more: str = "") -> None:
+    """Refuse what is no store, such as a store's class or a client of Redis.
+
+    :param name: What it's called where it was given.
+    :param more: What could be given instead.
+    :raise SessionError: It's none.
+    """
+    kind = type(store).__qualname__
+    if isinstance(store, type):
+        kind, is_store = f"class {store.__qualname__}", False
+    else:
+        is_store = isinstance(store, SessionStore)
+    if is_store:
+        try:
+            inspect.signature(t.cast("SessionStore", store).set).bind("", {}, ttl_seconds=None)
+        except (TypeError, ValueError):
+            is_store = False
+    if not is_store:
+        raise SessionError(
+            f"{name} is of type {kind}: expected an object with get, set and delete{more}"
+        )
 
 
 def check_ttl(seconds: t.Any, name: str = "ttl_seconds") -> float:

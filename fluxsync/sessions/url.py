@@ -11,12 +11,13 @@ we've signed it and the store knows it. The functions here are called in Streaml
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Mapping
 
 from ..exceptions import SessionError
 from . import context
 from .data import MAX_BYTES, encode, refuse_credentials
 from .ids import Signer, random_part, signing_key, stored_key
-from .store import TextStore, check_ttl
+from .store import TextStore, check_store, check_ttl
 
 if t.TYPE_CHECKING:
     import pydantic
@@ -38,6 +39,7 @@ def new_session_id(store: SessionStore | None = None, *, secret: str | None = No
     """
     if store is None:
         return random_part()
+    check_store(store, "store", ", such as app.session_store")
     given = context.current().secret if secret is None else secret
     return Signer(signing_key(store, given)).sign(random_part())
 
@@ -158,7 +160,7 @@ def persist_url_session(
     page = _Page(st, store, param, secret)
     if not page.enabled:
         return ""
-    if isinstance(keys, str):
+    if isinstance(keys, (str, bytes)) or not hasattr(keys, "__iter__"):
         raise SessionError(f"keys={keys!r}: expected a list of names")
     changes = {key: st.session_state[key] for key in keys if key in st.session_state}
     page.check(changes, ttl_seconds)
@@ -228,8 +230,8 @@ class _Page:
         self._param = param or found.param
         self._secret = found.secret if secret is None else secret
         self._remembered = f"_fluxsync_session_id_{self._param}"
-        if self.enabled and store is None:
-            raise SessionError("store=None: expected a session store, such as app.session_store")
+        if self.enabled and not isinstance(store, TextStore):
+            check_store(store, "store", ", such as app.session_store")
 
     def find(self) -> tuple[str, dict[str, t.Any]] | None:
         """Return the session's id and data; that of the URL, or else of before."""
@@ -294,6 +296,8 @@ class _Page:
         """
         if ttl_seconds is not None:
             check_ttl(ttl_seconds)
+        if not isinstance(data, Mapping):
+            raise SessionError(f"initial={data!r}: expected a dict")
         for key in data:
             if not isinstance(key, str) or key.startswith(_INTERNAL):
                 raise SessionError(f"{key!r} can't be in a URL session: expected a name of yours")

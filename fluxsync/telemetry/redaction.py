@@ -13,6 +13,8 @@ _QUERY = re.compile(
     rf"(?i)((?:^|[?&;])(?:(?=[^=&;]*(?:{_SENSITIVE_PART}|signature))[^=&;]*"
     r"|auth(?:orization)?|auth_code|code|state|sid|session|\w*_sid|sig|key|jwt|assertion)=)[^&\s]+"
 )
+#: An id of a URL session (:mod:`fluxsync.sessions.ids`), in whichever parameter.
+_SESSION_ID = re.compile(r"(?<==)[\w-]{43}\.[\w-]{43}(?![\w.-])")
 _ASSIGNMENT = re.compile(
     rf"(?i)(?<![\w.-])((?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+[\"']?\s*[=:]\s*)"
     r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
@@ -32,7 +34,7 @@ def is_secret_name(name: str) -> bool:
 
 def redact_query(query: str) -> str:
     """Mask the values of a query string's secret parameters, leave the rest untouched."""
-    return _QUERY.sub(rf"\1{MASK}", query) if query else query
+    return _SESSION_ID.sub(MASK, _QUERY.sub(rf"\1{MASK}", query)) if query else query
 
 
 def redact_parameter(query: str, name: str) -> str:

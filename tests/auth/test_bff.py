@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import time
 import typing as t
 from urllib.parse import parse_qs, parse_qsl, unquote, urljoin, urlsplit
 
@@ -25,7 +26,8 @@ from fluxsync.auth import (
     OIDCBFFConfig,
     register_oidc_bff_routes,
 )
-from fluxsync.auth.pending import COOKIE
+from fluxsync.auth.pending import COOKIE, Cookies
+from fluxsync.exceptions import SessionError
 from tests.support.openid import Provider
 
 if t.TYPE_CHECKING:
@@ -433,7 +435,72 @@ def test_store_has_no_token(provider: Provider) -> None:
 
     assert answer.json is not None
     assert answer.json["access_token"] not in kept["text"]
-    assert json.loads(kept["text"])["sub"] == "ada"
+
+
+def test_forged_login_in_the_store(provider: Provider) -> None:
+    """Pages, and views that take ids from clients, can write to it as well."""
+    store = InMemoryOIDCBFFTokenStore()
+    browser = Site(provider, "", bff_token_store=store).browser()
+    browser.begin()
+    pending = Cookies(SECRET, 600).load(browser.cookie)
+    assert pending
+    own = pending.browser
+    forger = Cookies("a secret of somebody else, long enough", 600)
+    for code, text in (
+        ("a" * 43, json.dumps({"browser": own, "sub": "root", "claims": {}})),
+        ("b" * 43, json.dumps([own, "root", {}])),
+        ("c" * 43, forger._serializer.dumps([own, "root", {}])),
+        # What is signed for something else is no login.
+        ("d" * 43, browser.cookie),
+    ):
+        store.save_exchange_token(code, text, now=time.time())
+        assert browser.redeem(f"/?auth_code={code}").status_code == 401
+
+
+def test_login_of_another_code(provider: Provider) -> None:
+    """Nobody who can write to the store makes a login that is kept good for another code."""
+    store = InMemoryOIDCBFFTokenStore()
+    browser = Site(provider, "", bff_token_store=store).browser()
+    page = browser.arrive(provider.sign_in(browser.begin()))
+    [(text, _)] = store._tokens.values()
+    assert browser.redeem(page).status_code == 200
+
+    store.save_exchange_token("x" * 43, text, now=time.time())
+
+    assert browser.redeem(f"/?auth_code={'x' * 43}").status_code == 401
+
+
+def test_store_fails(provider: Provider) -> None:
+    class Store:
+        def save_exchange_token(self, auth_code: str, access_token: str, *, now: float) -> None:
+            raise SessionError("session store: down")
+
+        def pop_exchange_token(self, auth_code: str, *, now: float) -> str | None:
+            raise SessionError("session store: down")
+
+    browser = Site(provider, "", bff_token_store=Store()).browser()
+
+    refused(browser.get(provider.sign_in(browser.begin())), 503, "can&#x27;t keep this sign-in")
+    answer = browser.redeem("/?auth_code=12345678")
+    assert answer.status_code == 503
+    assert "down" not in answer.text
+
+
+def test_slash_after_the_issuer(provider: Provider) -> None:
+    """RFC 9207: the provider says who it is, and may write it another way than we do."""
+    site = Site(provider, "")
+    browser = site.browser()
+
+    assert browser.arrive(provider.sign_in(browser.begin()) + f"&iss={provider.issuer}/")
+
+
+@pytest.mark.parametrize(("url", "is_secure"), [("https://a.example", True), ("http://a", False)])
+def test_cookie_of_a_public_url(provider: Provider, url: str, is_secure: bool) -> None:
+    """Whatever the request says: there may be a proxy that nobody has been told to trust."""
+    response = Site(provider, "", public_base_url=url).browser().get("api/auth/login")
+
+    [cookie] = response.headers.getlist("Set-Cookie")
+    assert ("Secure" in cookie.split("; ")) is is_secure
 
 
 def test_logout(provider: Provider, root: str) -> None:

@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from fluxsync.auth import StandardClaims, issue_hs256_access_token
+from fluxsync.auth.claims import check_names, check_secret
 
 SECRET = "s" * 32
 ARGUMENTS: dict[str, t.Any] = {
@@ -86,3 +87,16 @@ def test_missing_extra(missing: str) -> None:
         f"RuntimeError: tokens need the package {missing}, which isn't installed: "
         "pip install 'fluxsync[auth]'"
     )
+
+
+@pytest.mark.parametrize("secret", [b"x" * 40, None, 5])
+def test_secret_of_another_type(secret: t.Any) -> None:
+    with pytest.raises(ValueError, match=r"^name is of type \w+: expected a text$"):
+        check_secret("name", secret)
+
+
+@pytest.mark.parametrize("names", [(), ("",), (None,), (["a", "b"],), ("a b",)])
+def test_names_that_nobody_has(names: t.Any) -> None:
+    with pytest.raises(ValueError, match=r"^scopes=.*: expected one or more, each a text"):
+        check_names("scopes", names)
+    check_names("roles", ("a b", "c"))

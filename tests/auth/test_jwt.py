@@ -138,7 +138,8 @@ FORGED: dict[str, t.Callable[[Issuer], str]] = {
     "no alg": lambda i: raw_token({}, {"sub": "ada"}),
     "alg of another type": lambda i: raw_token({"alg": ["RS256"]}, {}),
     "kid of another type": lambda i: raw_token({"alg": "RS256", "kid": {}}, {}),
-    "crit": lambda i: raw_token({"alg": "RS256", "kid": "rsa", "crit": ["x"], "x": 1}, {}),
+    "crit": lambda i: critical(i, ["x"]),
+    "crit that is known elsewhere": lambda i: critical(i, ["b64"]),
     "no object": lambda i: raw_token([], []),
     "deep": lambda i: raw_token({"alg": "RS256", "kid": "rsa"}, 1).replace(".", ".W1tb", 1),
     "text": lambda i: "token",
@@ -150,6 +151,13 @@ FORGED: dict[str, t.Callable[[Issuer], str]] = {
     "exp of another type": lambda i: i.token(exp="tomorrow"),
     "infinite exp": lambda i: i.token(exp=1e400),
 }
+
+
+def critical(issuer: Issuer, names: list[str]) -> str:
+    """Return a token that is right but for extensions that must be understood."""
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    extensions = {"kid": "rsa", "crit": names, "x": 1, "b64": True}
+    return jwt.encode(claims, issuer.rsa_key, "RS256", extensions)
 
 
 def raw_hs256(issuer: Issuer) -> str:

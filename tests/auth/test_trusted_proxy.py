@@ -69,6 +69,15 @@ def test_nobody_else_is_believed(settings: dict[str, t.Any], peer: str) -> None:
         )
 
 
+@pytest.mark.parametrize(("proto", "status"), [("http", 403), ("https", 200)])
+def test_https_whatever_the_public_url_says(proto: str, status: int) -> None:
+    """The setting says where links lead, and not how this browser came."""
+    settings = {**TRUSTED, "public_base_url": "https://apps.example"}
+    config = TrustedProxyUserConfig(require_https=True)
+
+    assert ask(settings, config, X_Remote_User="ada", X_Forwarded_Proto=proto)[0] == status
+
+
 def test_only_some_proxies() -> None:
     config = TrustedProxyUserConfig(trusted_client_hosts=frozenset(["10.0.0.1", "10.1.0.0/16"]))
 

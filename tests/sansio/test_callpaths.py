@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import typing as t
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,11 +24,30 @@ def test_base(url: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "h/api", "ftp://h", "http://", "http://h:x", "http://h/?a", "http://h/#a", "http://h/\n"],
+    [
+        *(
+            "",
+            "h/api",
+            "ftp://h",
+            "http://",
+            "http://h:x",
+            "http://h/?a",
+            "http://h/#a",
+            "http://h/\n",
+        ),
+        *("http://h?", "http://h/a#", " http://h", "http://h h/"),
+    ],
 )
 def test_base_that_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"^base_url=.*: expected an http:// or https:// URL"):
         check_base(url)
+
+
+def test_what_is_no_text() -> None:
+    with pytest.raises(TypeError, match=r"^base_url=5: expected an http"):
+        check_base(t.cast("t.Any", 5))
+    with pytest.raises(TypeError, match=r"^path=None: expected a path such as '/users'"):
+        join("http://h/api", t.cast("t.Any", None))
 
 
 def test_password_in_a_base_is_not_shown() -> None:
@@ -104,6 +124,7 @@ def test_requests_never_leave_the_api(path: str) -> None:
         ("http://h/api/../a", False),
         ("http://h/api/%2e%2e/a", False),
         ("http://h:x/api/a", False),
+        ("http://ada:secret@h/api/a", False),
     ],
 )
 def test_is_inside(url: str, *, expected: bool) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+import traceback
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import redis
 
 from fluxsync import ConfigError, FluxSync, FluxSyncSettings
 from fluxsync.exceptions import SessionError
@@ -161,3 +164,40 @@ def test_working_directory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.chdir(tmp_path / name)
         paths.add(str(open_session_store("sqlite", name="app:app", state_dir=str(tmp_path))))
     assert len(paths) == 2
+
+
+@pytest.mark.parametrize("given", [InMemorySessionStore, redis.Redis(), 5])
+def test_what_is_no_store(given: t.Any) -> None:
+    """A client of Redis has get, set and delete, too; a store's class has them as well."""
+    with pytest.raises(SessionError, match=r"^session_store is of type .*: expected an object"):
+        FluxSync(session_store=given)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:s3/cret@host:1/0", "redis://***@host:1/0"),
+        ("redis://:s3 cret@host", "redis://***@host"),
+        ("redis://:s3#cret@host", "redis://***@host"),
+        ("redis://:s3?cret@host", "redis://***@host"),
+        ("postgresql+psycopg://u:s3@cret:s3/cret@host/db", "postgresql+psycopg://***@host/db"),
+        ("postgresql+psycopg://ada@host/db", "postgresql+psycopg://ada@host/db"),
+    ],
+)
+def test_password_that_should_have_been_encoded(url: str, shown: str) -> None:
+    """Neither what shows the setting nor an error has a part of it."""
+    settings = FluxSyncSettings(session_store=url, session_secret="s3cret" * 3)
+
+    assert settings.shown("session_store") == shown
+    assert not re.search("s3|cret[^_=]", repr(settings) + str(settings))
+    try:
+        said = str(open_session_store(url))
+    except SessionError as e:
+        said = "".join(traceback.format_exception(e)[-1:] if e.__suppress_context__ else ["s3"])
+    assert not re.search("s3|cret", said)
+    assert "\n" not in said.strip()
+
+
+def test_list_of_stores_is_not_shown() -> None:
+    with pytest.raises(ConfigError, match=r"^session_store='\*\*\*' from code: expected a text$"):
+        FluxSyncSettings(session_store=["redis://:s3cret@host"])

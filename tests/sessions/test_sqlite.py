@@ -188,3 +188,23 @@ def test_waits_for_a_writer(path: Path) -> None:
 def test_forgotten_store_closes_its_file(path: Path) -> None:
     """Which the leak detector would see."""
     SQLiteSessionStore(path).set("a", {})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_file_that_somebody_else_has_put_there(tmp_path: Path, is_link: bool) -> None:
+    path, target = tmp_path / "a.sqlite3", tmp_path / "b.sqlite3"
+    if is_link:
+        path.symlink_to(target)
+        target.touch()
+    else:
+        path.touch()
+    os.chown(path, 65534, 65534, follow_symlinks=False)
+    store = SQLiteSessionStore(path)
+    store.get("a")  # in a directory of our own, it's for us to say
+    store.close()
+
+    tmp_path.chmod(0o1777)
+
+    with pytest.raises(SessionError, match=r"Permission denied|somebody else made it"):
+        store.get("a")

@@ -420,3 +420,30 @@ def test_store_that_fails(tmp_path: t.Any) -> None:
     tab = Tab("forged")
     tab.run(page)
     assert tab.sid == "forged"
+
+
+@one_store
+@pytest.mark.parametrize("wrong", [None, "memory", InMemorySessionStore, {}])
+def test_what_is_no_store(store: SessionStore, wrong: t.Any) -> None:
+    with pytest.raises(SessionError, match=r"^store is of type .*: expected an object with get"):
+        ensure_url_session(None, wrong)
+    if wrong is not None:
+        with pytest.raises(SessionError, match=r"^store is of type "):
+            new_session_id(wrong)
+
+
+@one_store
+def test_arguments_of_other_types(store: InMemorySessionStore) -> None:
+    wrong: t.Any
+    for wrong in (None, b"ab", 5):
+        with pytest.raises(SessionError, match=r"^keys=.*: expected a list of names$"):
+            persist_url_session(None, store, keys=wrong)
+        with pytest.raises(
+            SessionError, match=r"^the session's id is of type \w+: expected a text$"
+        ):
+            store.get(wrong)
+        with pytest.raises(SessionError, match=r"^session is of type \w+: expected a dict$"):
+            store.set("a", wrong)
+    for wrong in (["a"], "ab", 5):
+        with pytest.raises(SessionError, match=r"^initial=.*: expected a dict$"):
+            ensure_url_session(None, store, initial=wrong)

@@ -21,6 +21,8 @@ from fluxsync.telemetry.redaction import redact_parameter, redact_query, redact_
         pytest.param("a=b;sig=x", "a=b;sig=***", id="old separator"),
         pytest.param("token=x;y#z=&a=1", "token=***&a=1", id="value to its end"),
         pytest.param("token=&a=1", "token=&a=1", id="no value"),
+        pytest.param(f"cart={'x' * 43}.{'-' * 43}&a=1", "cart=***&a=1", id="id of a URL session"),
+        pytest.param(f"a={'x' * 43}.{'-' * 44}", f"a={'x' * 43}.{'-' * 44}", id="longer"),
     ],
 )
 def test_redact_query(query: str, expected: str) -> None:
