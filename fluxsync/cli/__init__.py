@@ -20,7 +20,7 @@ COMMANDS = {
     "workbench": "Serve an application within a session of Posit Workbench.",
     "config": "Show all settings and where they come from.",
     "pages": "Describe or check the pages of an application.",
-    "build": "Compress Streamlit's frontend files.",
+    "build": "Write a Dockerfile, or compress Streamlit's frontend files.",
     "status": "Show running applications.",
     "shutdown": "End a running application.",
     "doctor": "Say what is wrong on the way to a site.",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
-from importlib import resources
 from pathlib import Path
-from string import Template
 
-from fluxsync.exceptions import ScaffoldError
+from ..exceptions import ScaffoldError
+from .files import render, version_range, write_all
 
 # Where each template goes. Their folder is flat, and none begins with a dot, because
 # package data is found by a pattern that doesn't see hidden files.
@@ -16,7 +14,9 @@ _COMMON = {
     "app.py": "app.py.tmpl",
     "fluxsync.toml": "fluxsync.toml.tmpl",
     "requirements.txt": "requirements.txt.tmpl",
+    "requirements-dev.txt": "requirements-dev.txt.tmpl",
     ".gitignore": "gitignore.tmpl",
+    ".github/workflows/test.yml": "workflow.yml.tmpl",
     "pytest.ini": "pytest.ini.tmpl",
     "tests/test_app.py": "test_app.py.tmpl",
 }
@@ -49,52 +49,16 @@ def create_project(directory: Path, name: str, profile: str = "minimal") -> list
             f"{name!r} can't be the name of a project: use letters, digits, '-' and '_', and"
             " begin with a letter"
         )
-    contents = {target: render(template, name) for target, template in PROFILES[profile].items()}
-    try:
-        return _write(directory, contents)
-    except OSError as e:
-        raise ScaffoldError(_explain(directory, e)) from e
-
-
-def render(template: str, name: str) -> str:
-    """Return a template's text for a project of this name."""
-    source = resources.files(__package__) / "templates" / template
     title = name.replace("-", " ").replace("_", " ").strip().capitalize()
-    return Template(source.read_text(encoding="utf-8")).substitute(name=name, title=title)
-
-
-def _write(directory: Path, contents: dict[str, str]) -> list[Path]:
-    if directory.is_dir() and any(directory.iterdir()):
+    values = {"name": name, "title": title, "range": version_range()}
+    contents = {target: render(source, **values) for target, source in PROFILES[profile].items()}
+    if _has_files(directory):
         raise ScaffoldError(f"{directory} isn't empty: choose another name or empty it first")
-    written = []
-    with ExitStack() as undo:
-        _make(directory, undo)
-        for target, content in contents.items():
-            path = directory / target
-            _make(path.parent, undo)
-            # "x": what somebody else puts here meanwhile isn't ours to overwrite.
-            with path.open("x", encoding="utf-8") as file:
-                undo.callback(path.unlink)
-                file.write(content)
-            written.append(path)
-        undo.pop_all()
-    return written
+    return write_all(directory, contents, taken="choose another name")
 
 
-def _make(directory: Path, undo: ExitStack) -> None:
-    if not directory.is_dir():
-        directory.mkdir()
-        undo.callback(directory.rmdir)
-
-
-def _explain(directory: Path, error: OSError) -> str:
-    """Say in one line what stands in the way, and what to do about it."""
-    if isinstance(error, FileNotFoundError):
-        return f"{directory.parent} doesn't exist: create it first"
-    if isinstance(error, FileExistsError):
-        return f"{error.filename} exists already: choose another name"
-    if isinstance(error, PermissionError):
-        return f"{error.filename} can't be written: choose a directory where you may write"
-    return (
-        f"{error.filename or directory} can't be written: {(error.strerror or str(error)).lower()}"
-    )
+def _has_files(directory: Path) -> bool:
+    try:
+        return directory.is_dir() and any(directory.iterdir())
+    except PermissionError as e:
+        raise ScaffoldError(f"{directory} can't be read: choose another name") from e

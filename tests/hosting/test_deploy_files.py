@@ -16,9 +16,11 @@ import yaml
 
 from fluxsync import FluxSyncSettings
 from fluxsync.sansio.routing import HEALTH_PATHS
+from fluxsync.scaffold import create_image_files, create_project
 from tests.support import http
+from tests.support.containers import copy_context
 from tests.support.deployed import program
-from tests.support.processes import PYTHON, ROOT, Server, free_port
+from tests.support.processes import PYTHON, ROOT, Server, environment, free_port
 from tests.support.waiting import eventually
 
 if t.TYPE_CHECKING:
@@ -42,7 +44,7 @@ LOCKED_UP = """\
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
-cp "$APP" /mnt/app.py
+cp -r "$APP"/. /mnt
 mkdir /mnt/tmp
 mount -t tmpfs -o mode=1777 tmpfs /mnt/tmp
 mount -o remount,ro /mnt
@@ -127,11 +129,25 @@ def is_ready(port: int) -> bool:
 # Containers
 
 
-def instructions() -> dict[str, str]:
-    """Return the last of each instruction in the Dockerfile, lines joined."""
-    text = (DEPLOY / "container" / "Dockerfile").read_text()
-    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
+def dockerfile() -> str:
+    return (DEPLOY / "container" / "Dockerfile").read_text()
+
+
+def instructions(text: str = "") -> dict[str, str]:
+    """Return the last of each instruction in a Dockerfile, lines joined."""
+    text = re.sub(r"^#.*\n", "", text or dockerfile(), flags=re.MULTILINE).replace("\\\n", "")
     return {line.split()[0]: line.partition(" ")[2] for line in text.splitlines() if line}
+
+
+def test_image_is_what_build_writes(tmp_path: Path) -> None:
+    """Do what this does, with the newest Python, when it fails after a release."""
+    (tmp_path / "requirements.txt").write_text("fluxsync\n")
+
+    files = create_image_files(tmp_path, tmp_path, ["fluxsync", "run", "app:app"], python="3.13")
+
+    assert {path.name for path in files} == {"Dockerfile", ".dockerignore"}
+    for path in files:
+        assert path.read_text() == (DEPLOY / "container" / path.name).read_text()
 
 
 def test_dockerfile_is_clean() -> None:
@@ -147,31 +163,51 @@ def test_dockerfile_is_clean() -> None:
 
 @pytest.mark.streamlit
 @pytest.mark.skipif(os.getuid() != 0, reason="mounts need root")
-def test_container_command_locked_up(serve: StartServer, tmp_path: Path) -> None:
+def test_image_of_a_new_project_locked_up(serve: StartServer, tmp_path: Path) -> None:
     """The image's command and health check, with nothing to write to but temporary files."""
-    (tmp_path / "app.py").write_text(APP)
-    command = json.loads(instructions()["CMD"])
-    assert command[0] == "fluxsync"
+    context = tmp_path / "my-app"
+    create_project(context, "my-app")
+    [written, ignore] = create_image_files(context, context, ["fluxsync", "run", "app:app"])
+    # Were this in the image, it wouldn't start.
+    (context / ".env").write_text("FLUXSYNC_NO_SETTING=1\n")
+    copied = tmp_path / "copied"
+    copy_context(context, ignore.read_text(), copied)
+    image = instructions(written.read_text())
+    command, check = (json.loads(image[n][image[n].index("[") :]) for n in ("CMD", "HEALTHCHECK"))
+    assert (command[0], check[0]) == ("fluxsync", "python")
     port = free_port()
-    env = dict(re.findall(r"(\w+)=(\S+)", instructions()["ENV"]))
-    assert env.pop("FLUXSYNC_CACHE_DIR") in instructions()["RUN"]
-    assert env["HOME"] == "/tmp"
-    env.update(PORT=str(port), APP=str(tmp_path / "app.py"), HOME="/mnt/tmp", TMPDIR="/mnt/tmp")
+    variables = dict(re.findall(r"(\w+)=(\S+)", image["ENV"]))
+    assert variables.pop("FLUXSYNC_CACHE_DIR") in image["RUN"]
+    assert variables["HOME"] == "/tmp"
+    variables.update(HOME="/mnt/tmp", TMPDIR="/mnt/tmp")
+    # What somebody adds who runs the image, and a proxy that Docker adds.
+    variables.update(PORT=str(port), FLUXSYNC_ROOT_PATH="/tools/app")
+    variables.update(http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
     inside = ("bash", "-c", LOCKED_UP, "bash", *PYTHON, "-m", *command)
-    server = Server("unshare", "--mount", "--pid", "--fork", "--mount-proc", *inside, env=env)
+    unshare = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
+    server = Server(*unshare, *inside, env={**variables, "APP": str(copied)})
+
+    def check_health() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PYTHON[0], *check[1:]],
+            cwd=copied,
+            env=environment(variables),
+            capture_output=True,
+            text=True,
+        )
 
     serve(server)
     eventually(lambda: is_ready(port), 60, lambda: server.output)
 
-    check = json.loads(instructions()["HEALTHCHECK"].partition("CMD ")[2])
-    assert subprocess.run([PYTHON[0], *check[1:]], env={"PORT": str(port)}).returncode == 0
+    healthy = check_health()
+    assert (healthy.returncode, healthy.stderr) == (0, "")
+    assert http.get(port, "/tools/app/api/hello").status == 200
     assert "Read-only file system" not in server.output
     [first] = [p for p in server.find("-m", "fluxsync", "run") if p.ppid() == server.pid]
     assert first.uids().effective == 10001
     first.terminate()
     assert server.wait(20) == 0
-    dead = subprocess.run([PYTHON[0], *check[1:]], env={"PORT": str(port)}, capture_output=True)
-    assert dead.returncode == 1
+    assert check_health().returncode == 1
 
 
 def test_compose_agrees_with_the_image() -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
 import fluxsync
 from fluxsync.exceptions import ScaffoldError
@@ -43,15 +47,16 @@ def test_files(tmp_path: Path, profile: str) -> None:
 def test_no_template_is_forgotten() -> None:
     templates = Path(project.__file__).with_name("templates")
 
-    used = set().union(*(files.values() for files in project.PROFILES.values()))
+    of_images = {"Dockerfile.tmpl", "dockerignore.tmpl"}
+    used = of_images.union(*(files.values() for files in project.PROFILES.values()))
     assert below(templates) == used
     assert not [name for name in below(templates) if name.startswith(".")]
 
 
 def test_everything_is_filled_in(tmp_path: Path, profile: str) -> None:
     for path in create_project(tmp_path / "bike_counts", "bike_counts", profile):
-        # A shell's variables, in a README, are in capitals.
-        assert not re.search(r"\$(?![A-Z])", path.read_text(encoding="utf-8"))
+        # A shell's variables, in a README, are in capitals. GitHub's are in two braces.
+        assert not re.search(r"\$(?![A-Z]|{{ )", path.read_text(encoding="utf-8"))
 
 
 def test_settings(tmp_path: Path, profile: str) -> None:
@@ -60,6 +65,43 @@ def test_settings(tmp_path: Path, profile: str) -> None:
     settings = tomllib.loads((tmp_path / "bike_counts" / "fluxsync.toml").read_text())
 
     assert settings == {"app": "app:app", "title": "Bike counts"}
+
+
+def requirements(path: Path) -> dict[str, Requirement]:
+    lines = [line for line in path.read_text().splitlines() if line[0] not in "#-"]
+    return {found.name: found for found in map(Requirement, lines)}
+
+
+def test_requirements_have_bounds(tmp_path: Path, profile: str) -> None:
+    """And what runs this test is within them."""
+    create_project(tmp_path / "my-app", "my-app", profile)
+
+    found = requirements(tmp_path / "my-app" / "requirements.txt")
+    assert set(found) == {"fluxsync", "streamlit"}
+    found |= requirements(tmp_path / "my-app" / "requirements-dev.txt")
+    for name, requirement in found.items():
+        assert {clause.operator for clause in requirement.specifier} == {">=", "<"}
+        version = fluxsync.__version__ if name == "fluxsync" else metadata.version(name)
+        assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_workflow(tmp_path: Path, profile: str) -> None:
+    """It tests with each Python that fluxsync supports."""
+    create_project(tmp_path / "my-app", "my-app", profile)
+    text = (tmp_path / "my-app" / ".github" / "workflows" / "test.yml").read_text()
+    setup = configparser.ConfigParser()
+    setup.read(REPOSITORY / "setup.cfg")
+
+    job = yaml.safe_load(text)["jobs"]["test"]
+
+    supported = re.findall(r":: (3\.\d+)", setup["metadata"]["classifiers"])
+    assert job["strategy"]["matrix"] == {"python": supported}
+    [python] = [step["with"] for step in job["steps"] if "with" in step]
+    assert python["python-version"] == "${{ matrix.python }}"
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands == ["pip install -r requirements-dev.txt", "pytest"]
+    readme = (tmp_path / "my-app" / "README.md").read_text()
+    assert "\n".join(commands) in readme
 
 
 def test_tests_of_a_new_project_pass(tmp_path: Path, profile: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -30,6 +32,27 @@ def unprivileged() -> tuple[tuple[str, ...], int]:
         if subprocess.run([*other, "test", *test]).returncode:
             return ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"), user
     return other, NOBODY
+
+
+def copy_context(context: Path, dockerignore: str, directory: Path) -> None:
+    """Do what ``COPY . .`` does in a build from this directory.
+
+    Patterns are Go's ``filepath.Match``, from the root, with ``**`` for any number of directories:
+    https://docs.docker.com/build/concepts/context/#syntax
+    """
+    wild = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    patterns = [
+        re.sub(r"\*\*/|\*|[^*]+", lambda m: wild.get(m[0]) or re.escape(m[0]), line)
+        for line in dockerignore.splitlines()
+        if line and not line.startswith("#")
+    ]
+    is_ignored = re.compile("|".join(patterns)).fullmatch
+
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        below = Path(folder).relative_to(context)
+        return [name for name in names if is_ignored(str(below / name))]
+
+    shutil.copytree(context, directory, ignore=ignored)
 
 
 class Contained(Gateway):
