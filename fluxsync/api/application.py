@@ -46,9 +46,20 @@ class Api(Documented, OpenAPI):
         check_router(router)
         if tags:
             raise ApiError("include_router tags: give them to router(tags=...)")
+        if router.name in self.blueprints:
+            raise ApiError(f"include_router: there is a router named {router.name!r} already")
         own = router.url_prefix or ""
         options = {"url_prefix": prefix.rstrip("/") + own} if prefix else {}
         self.register_api(router, **options)
+
+    def register_api(self, api: APIBlueprint, **options: t.Any) -> None:
+        """Register a router; it can be registered with other applications, too."""
+        own = api.url_prefix, api.paths
+        try:
+            super().register_api(api, **options)
+        finally:
+            # A further prefix would stay there, and go before the paths once more.
+            api.url_prefix, api.paths = own
 
 
 def create_api(title: str, mount: str, flask_kwargs: t.Mapping[str, t.Any] | None = None) -> Api:
@@ -66,6 +77,8 @@ def create_api(title: str, mount: str, flask_kwargs: t.Mapping[str, t.Any] | Non
         "import_name": "fluxsync.api",
         "validation_error_callback": _invalid,
         "static_folder": None,
+        # Not left out, but null, which isn't valid.
+        "security_schemes": {},
         **_checked(flask_kwargs or {}),
     }
     is_documented = options.pop("doc_ui", True)
@@ -90,6 +103,9 @@ def create_api(title: str, mount: str, flask_kwargs: t.Mapping[str, t.Any] | Non
 
 
 def _checked(options: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    given: t.Any = options
+    if not isinstance(given, t.Mapping):
+        raise ApiError(f"flask_kwargs={given!r}: expected a dictionary")
     known = {
         name
         for kind in (OpenAPI, flask.Flask)

@@ -141,6 +141,11 @@ def build_scope(environ: WSGIEnvironment) -> dict[str, t.Any]:
         raw_path = raw_root + quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"))
     port = str(environ.get("REMOTE_PORT", ""))
     address = environ.get("REMOTE_ADDR")
+    scheme = environ.get("wsgi.url_scheme", "http")
+    # On a Unix socket, gunicorn makes one of whatever is behind a colon in Host.
+    server_port = str(environ.get("SERVER_PORT", ""))
+    if not (server_port.isascii() and server_port.isdecimal()):
+        server_port = "443" if scheme == "https" else "80"
     fields = _headers.from_environ(environ)
     return {
         "type": "http",
@@ -148,7 +153,7 @@ def build_scope(environ: WSGIEnvironment) -> dict[str, t.Any]:
         "asgi": {**ASGI},
         "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").partition("/")[2] or "1.1",
         "method": environ["REQUEST_METHOD"].upper(),
-        "scheme": environ.get("wsgi.url_scheme", "http"),
+        "scheme": scheme,
         "path": path,
         "raw_path": raw_path.encode("ascii", "replace"),
         "query_string": environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
@@ -158,7 +163,7 @@ def build_scope(environ: WSGIEnvironment) -> dict[str, t.Any]:
             for name, value in fields
         ],
         "client": (address, int(port) if port.isdecimal() else 0) if address else None,
-        "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+        "server": (environ["SERVER_NAME"], int(server_port)),
         "extensions": {},
         # As a2wsgi calls it.
         "wsgi_environ": environ,

@@ -10,6 +10,7 @@ import typing as t
 import simple_websocket
 from simple_websocket import ConnectionClosed
 from wsproto.connection import ConnectionState
+from wsproto.events import Ping
 from wsproto.utilities import LocalProtocolError
 
 if t.TYPE_CHECKING:
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("fluxsync.api")
 
 NORMAL, GOING_AWAY, ABNORMAL, TOO_BIG, INTERNAL_ERROR = 1000, 1001, 1006, 1009, 1011
+_FIRST_CODE, _LAST_CODE = 1000, 4999
 
 #: Bytes read at a time: a TLS record, so that nothing stays in OpenSSL where nobody sees it.
 #: It bounds what a compressed piece can become before it is counted, too.
@@ -102,7 +104,10 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc] # it has no type
 
         :param reason: Close code; 1000 if not given.
         :raise ConnectionClosed: It's closed.
+        :raise ValueError: It's no close code (RFC 6455 7.4.2).
         """
+        if reason is not None and not _FIRST_CODE <= reason <= _LAST_CODE:
+            raise ValueError(f"close reason={reason!r}: expected a code from 1000 to 4999")
         with self._lock:
             try:
                 super().close(reason, message)
@@ -176,8 +181,15 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc] # it has no type
         while self.connected and self._is_full():
             self._room.clear()
             if self._is_full() and self.connected:
-                self._room.wait()
+                self._wait_or_ping()
             self.pong_received = True  # it hasn't been read
+
+    def _wait_or_ping(self) -> None:
+        if not self._room.wait(self.ping_interval):
+            # Its end isn't read either. The network says so if nobody takes this any more.
+            with self._lock:
+                self._line.send(self.ws.send(Ping()))
+            self._line.flush(wait=False)
 
     def _is_full(self) -> bool:
         waiting = list(self.input_buffer)

@@ -85,6 +85,8 @@ class AsgiExchange:
         self._over = asyncio.Event()
         self._receiving: asyncio.Task[Message] | None = None
         self._is_started = False
+        #: Bytes that the response's Content-Length still promises.
+        self._missing = 0
         #: Whether the whole response has been given to the server.
         self.is_complete = False
         #: What has kept it from that.
@@ -196,8 +198,11 @@ class AsgiExchange:
             self._is_started = True
             fields = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
             kept = [f for f in fields if f[0].lower().decode("latin-1") not in _headers.HOP_BY_HOP]
+            lengths = [value for name, value in kept if name.lower() == b"content-length"]
+            if lengths and not self._is_head and message["status"] != 304:
+                self._missing = int(lengths[0])
             await self._pass({**message, "headers": kept})
-            if not any(name.lower() == b"content-length" for name, _ in kept):
+            if not lengths:
                 # A stream: its reader is told at once that it has begun.
                 await self._pass({"type": "http.response.body", "body": b"", "more_body": True})
         elif kind == "http.response.body":
@@ -205,8 +210,13 @@ class AsgiExchange:
                 raise RuntimeError("a part of a response before its beginning or after its end")
             more = bool(message.get("more_body", False))
             data = b"" if self._is_head else bytes(message.get("body", b""))
+            self._missing -= len(data)
+            is_short = self._missing > 0 and not more
             if data or not more:
-                await self._pass({"type": kind, "body": data, "more_body": more})
+                await self._pass({"type": kind, "body": data, "more_body": more or is_short})
+            if is_short:
+                # The connection must be closed, or the client takes the next response for the rest.
+                raise RuntimeError("the response is shorter than its Content-Length")
             if not more:
                 self.is_complete = True
                 self._over.set()

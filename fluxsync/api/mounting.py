@@ -35,7 +35,11 @@ def mount_api(api: t.Any) -> WSGIApplication:
         from .asgi import AsgiApplication
 
         return AsgiApplication(api)
-    if inspect.iscoroutinefunction(api) or not _takes(api, _WSGI):
+    # An instance of a class would be the response (PEP 3333), and Flask itself is none.
+    is_wrong = inspect.iscoroutinefunction(api) or (
+        inspect.isclass(api) and not hasattr(api, "__iter__")
+    )
+    if is_wrong or not _takes(api, _WSGI):
         shown = api.__name__ if inspect.isclass(api) else repr(api)
         if len(shown) > 80:
             shown = f"{shown[:77]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 
 import flask
@@ -38,8 +39,9 @@ class JSONProvider(DefaultJSONProvider):
     @staticmethod
     def default(value: t.Any) -> t.Any:
         """Return what JSON has for a value."""
-        if isinstance(value, pydantic.BaseModel):
-            return from_json(value.model_dump_json(by_alias=True))  # which has null for NaN
+        if _is_typed(value) or isinstance(value, datetime.date):
+            # By way of text, which has null for NaN. Flask's own are HTTP's dates.
+            return from_json(to_json(value, by_alias=True, inf_nan_mode="null"))
         return DefaultJSONProvider.default(value)
 
 

@@ -83,7 +83,7 @@ class WebSocketRoutes:
 
 def _check_subprotocols(shown: str, subprotocols: Sequence[str]) -> tuple[str, ...]:
     names: t.Any = subprotocols
-    if isinstance(names, str):
+    if isinstance(names, str) or not isinstance(names, t.Iterable):
         raise ApiError(f"{shown}: subprotocols={subprotocols!r}: expected a list of names")
     for name in names:
         # RFC 6455 4.1: tokens, as fields' names are.

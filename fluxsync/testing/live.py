@@ -58,9 +58,12 @@ def serve(
     :param application: Import target, or an application that a module has as an attribute.
     :param env: More environment variables: settings, say.
     :param timeout: Seconds until it has to be ready.
+    :raise TypeError: It's neither.
     :raise TargetError: No module has the application.
     :raise FluxSyncError: It doesn't start; the message ends with its output.
     """
+    if not isinstance(application, (str, FluxSync)):
+        raise TypeError(f"application={application!r}: expected a FluxSync, or its import target")
     target = application if isinstance(application, str) else find_target(application)
     parent = os.getpid() if threading.current_thread() is threading.main_thread() else 0
     command = [sys.executable, "-c", _PROGRAM, str(parent), "run", target]

@@ -179,6 +179,15 @@ def test_bytes_that_are_no_text() -> None:
     assert scope["client"] == ("10.0.0.1", 0)
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_port_that_is_none(scheme: str, port: int) -> None:
+    """gunicorn's, on a Unix socket: what is behind a colon in Host, or nothing."""
+    environ = EnvironBuilder("/", base_url=f"{scheme}://[::1]:7/").get_environ()
+    environ.update(SERVER_NAME="[", SERVER_PORT="")
+
+    assert build_scope(environ)["server"] == ("[", port)
+
+
 def test_context(client: Client) -> None:
     def get() -> str:
         current.set("mine")
@@ -388,6 +397,27 @@ def test_response_without_end(last: list[dict[str, t.Any]]) -> None:
     body = application(EnvironBuilder("/").get_environ(), lambda *_: t.cast(t.Any, None))
     with pytest.raises(RuntimeError):
         list(body)
+    t.cast(t.Any, body).close()
+    application.end(5.0)
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("HEAD", 200), ("GET", 304)])
+def test_response_shorter_than_its_length(method: str, status: int) -> None:
+    """It breaks off; else, the client takes the next response for the rest."""
+
+    async def call(send: t.Any) -> None:
+        headers = [(b"content-length", b"5")]
+        await send({**START, "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"abc" if status == 200 else b""})
+
+    application = plain(call)
+    environ = EnvironBuilder("/", method=method).get_environ()
+    body = application(environ, lambda *_: t.cast(t.Any, None))
+    if (method, status) == ("GET", 200):
+        with pytest.raises(RuntimeError, match="shorter than its Content-Length"):
+            list(body)
+    else:
+        assert b"".join(body) == b""
     t.cast(t.Any, body).close()
     application.end(5.0)
 

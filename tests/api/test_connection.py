@@ -203,6 +203,26 @@ def test_what_nobody_receives_is_not_read() -> None:
         assert sum(map(len, pair.ws.input_buffer)) < 2_000_000
 
 
+def test_client_that_goes_while_nothing_is_received() -> None:
+    """A handler that only sends finds out by ``connected``, and what has come isn't lost."""
+    with Pair(ping_interval=0.05) as pair:
+        pair.put(*[text(str(n)) for n in range(1000)])
+        ping = pair.next()
+        assert ping is not None
+        assert ping.first == 0x89
+        pair.stream.sock.close()
+        eventually(lambda: not pair.ws.connected, 5)
+        assert pair.ws.receive() == "0"
+
+
+@pytest.mark.parametrize("code", [0, 999, 5000, 70_000])
+def test_wrong_close_code(code: int) -> None:
+    with Pair() as pair:
+        with pytest.raises(ValueError, match=f"close reason={code}: expected"):
+            pair.ws.close(code)
+        assert pair.ws.connected
+
+
 def test_pings() -> None:
     """Silence is met with pings, and two without an answer end it."""
     with Pair(ping_interval=0.05) as pair:

@@ -99,6 +99,7 @@ def test_wsgi_stays_what_it_is(api: t.Any) -> None:
         pytest.param(None, id="nothing"),
         pytest.param(fastapi.FastAPI, id="FastAPI's class"),
         pytest.param(AsgiClass, id="class"),
+        pytest.param(flask.Flask, id="Flask's class"),
         pytest.param(lambda: None, id="factory"),
         pytest.param(functools.partial(with_option), id="too many arguments"),
         pytest.param(with_option, id="too many arguments"),

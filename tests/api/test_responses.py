@@ -39,6 +39,9 @@ DAY = {"day": "2024-05-01"}
         pytest.param(lambda: (Ride(), 201, {"X-A": "b"}), 201, RIDE, id="headers"),
         pytest.param(lambda: ([Day()], {"X-A": "b"}), 200, [DAY], id="headers only"),
         pytest.param(lambda: {"items": [Ride()]}, 200, {"items": [RIDE]}, id="within"),
+        pytest.param(
+            lambda: {"a": Day(), "b": Day().day}, 200, {"a": DAY, "b": "2024-05-01"}, id="dates"
+        ),
         pytest.param(lambda: flask.jsonify(Ride(), 1), 200, [RIDE, 1], id="jsonify"),
         pytest.param(lambda: ({"a": 1}, 202), 202, {"a": 1}, id="Flask's own"),
         pytest.param(lambda: [], 200, [], id="empty"),
@@ -99,6 +102,7 @@ def test_description(client: FlaskClient) -> None:
     assert "200" not in paths["/unknown"]["get"]["responses"]
     assert paths["/rides"]["get"]["tags"] == ["rides"]
     assert not [path for path in paths if "z" in path]
+    assert None not in description["components"].values()
 
 
 def test_flask_kwargs() -> None:
@@ -132,3 +136,9 @@ def test_without_documentation() -> None:
 def test_wrong_flask_kwargs(options: dict[str, object], message: str) -> None:
     with pytest.raises(ApiError, match=f"^flask_kwargs: .*{message}"):
         create_api("T", "/api", options)
+
+
+def test_flask_kwargs_that_are_none() -> None:
+    wrong: t.Any = [1]
+    with pytest.raises(ApiError, match=r"^flask_kwargs=\[1\]: expected a dictionary"):
+        create_api("T", "/api", wrong)

@@ -60,6 +60,31 @@ def test_include() -> None:
     assert api.test_client().get("/v1/outer/inner/x").text == "here"
 
 
+@pytest.mark.parametrize("prefix", ["/x", ""])
+def test_include_in_two_applications(prefix: str) -> None:
+    """As applications do that tests make anew each time."""
+    views = router(prefix=prefix)
+
+    @views.get("/y")
+    def view() -> str:
+        return "here"
+
+    for _ in range(2):
+        api: t.Any = create_api("T", "/api")
+        api.include_router(views, prefix="/v1")
+        client = api.test_client()
+        assert client.get(f"/v1{prefix}/y").text == "here"
+        assert list(client.get("/openapi.json").get_json()["paths"]) == [f"/v1{prefix}/y"]
+
+
+def test_include_twice() -> None:
+    views = router(name="views")
+    api: t.Any = create_api("T", "/api")
+    api.include_router(views, prefix="/v1")
+    with pytest.raises(ApiError, match="there is a router named 'views' already"):
+        api.include_router(views, prefix="/v2")
+
+
 def test_include_something_else() -> None:
     api: t.Any = create_api("T", "/api")
     with pytest.raises(ApiError, match=r"expected what fluxsync\.api\.router"):

@@ -64,6 +64,7 @@ def test_match(path: str, found: str | None, arguments: dict[str, object] | None
         ("/x", room_handler, [], r"expected room_handler\(ws\)"),
         ("/x", lambda: None, [], r"<lambda>\(ws\)"),
         ("/x", handler, "chat", "subprotocols='chat': expected a list"),
+        ("/x", handler, 3, "subprotocols=3: expected a list"),
         ("/x", handler, ["a b"], "'a b': expected a name without spaces"),
         ("/x", handler, [""], "'': expected a name"),
     ],

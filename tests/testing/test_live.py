@@ -71,6 +71,8 @@ def test_what_cannot_be_served() -> None:
         serve("nowhere:app").__enter__()
     with pytest.raises(TargetError, match="no module has this application"):
         serve(FluxSync()).__enter__()
+    with pytest.raises(TypeError, match="application=5: expected a FluxSync, or its import target"):
+        serve(t.cast("t.Any", 5)).__enter__()
 
 
 KILLED = """
