@@ -142,6 +142,7 @@ def test_killed_all_at_once(tmp_path: Path) -> None:
                 process.kill()
         first.kill_all()
         assert sorted(path.name for path in stale.path.iterdir()) == [
+            "calls",
             "lock",
             "supervisor.json",
             "supervisor.sock",

@@ -93,7 +93,8 @@ def test_swallows_frames(meddler: StartMeddler, upstream: FakeStreamlit, upgrade
         proxy.drop()
         assert client.sock is not None
         assert client.sock.recv(1) == b""
-    assert len(upstream.websockets) == (upgrade is Upgrade.SWALLOW)
+    # The client has its 101 before the upstream has noted that it sent it.
+    eventually(lambda: len(upstream.websockets) == (upgrade is Upgrade.SWALLOW))
     assert all(socket.ended.wait(10) and not socket.frames for socket in upstream.websockets)
 
 
