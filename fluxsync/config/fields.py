@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ..sansio.headers import is_name
 from ..sansio.login import is_secure
 from ..sansio.paths import normalize_mount
+from ..sansio.routing import reserved_segment
 
 #: What a list may be.
 LIST = "a list of texts: JSON, or separated by commas"
@@ -69,6 +70,9 @@ def _api_mount(value: str) -> str:
     mount = _mount(value)
     if not mount:
         raise ValueError("a path other than '/', which is Streamlit's")
+    owner = reserved_segment(mount[1:], "/")
+    if owner:
+        raise ValueError(f"another path, as {owner} answers this one")
     return mount
 
 

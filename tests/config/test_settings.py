@@ -130,6 +130,12 @@ TARGET = "module:attribute or path.py:attribute"
         pytest.param("root_path", "http://h/a", "a path such as /app", id="URL for a path"),
         pytest.param("root_path", "/a\nb", "a path such as /app", id="line break in a path"),
         pytest.param("api_mount_path", "/", "a path other than '/'", id="Streamlit's mount"),
+        pytest.param(
+            "api_mount_path",
+            "/_stcore",
+            "another path, as Streamlit answers this one",
+            id="Streamlit's segment",
+        ),
         pytest.param("gateway_tunnel_wait_s", 0, "a number from 1 to 55", id="no wait"),
         pytest.param("gateway_tunnel_wait_s", 56, "a number from 1 to 55", id="long wait"),
         pytest.param("gateway_tunnel_timeout_s", "inf", "a number over 0", id="no time-out"),
@@ -196,6 +202,17 @@ def test_trusted_networks(values: dict[str, t.Any], networks: list[str]) -> None
     trusted = FluxSyncSettings(**values).trusted_networks
 
     assert trusted == tuple(ipaddress.ip_network(network) for network in networks)
+
+
+def test_password_in_a_url() -> None:
+    """It would be in every link, and isn't in the error."""
+    with pytest.raises(ConfigError) as caught:
+        FluxSyncSettings(public_base_url="https://ada:swordfish@example.org")
+
+    assert str(caught.value) == (
+        "public_base_url='https://***@example.org' from code: expected a URL without user and "
+        "password, as it's in every link"
+    )
 
 
 @pytest.mark.parametrize(

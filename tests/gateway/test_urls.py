@@ -4,6 +4,7 @@ import typing as t
 
 import flask
 import pytest
+import starlette.requests
 import streamlit
 from flask_openapi3.openapi import OpenAPI
 from streamlit.testing.v1 import AppTest
@@ -97,6 +98,16 @@ def test_request_of_flask() -> None:
     app = flask.Flask("x")
     with app.test_request_context("/x", base_url="https://f.example"):
         assert urls().for_page("/a") == "https://f.example/a"
+
+
+def test_request_of_starlette() -> None:
+    """An ASGI API's has the WSGI request within; another one tells nothing."""
+    environ = request("https://example.org", "/tools").environ
+
+    asked = starlette.requests.Request({"type": "http", "wsgi_environ": environ})
+    assert urls().api_base(asked) == "https://example.org/tools/api"
+    with pytest.raises(UnknownUrl):
+        urls().api_base(starlette.requests.Request({"type": "http"}))
 
 
 @pytest.mark.parametrize(
