@@ -38,6 +38,9 @@ from .fields import (
 )
 
 if t.TYPE_CHECKING:
+    import typing_extensions as te
+    from pydantic.fields import FieldInfo
+
     from ..sansio.forwarding import Network
 
 
@@ -244,7 +247,7 @@ class FluxSyncSettings(pydantic.BaseModel):
         try:
             super().__init__(**{name: f.value for name, f in found.items()})
         except pydantic.ValidationError as e:
-            raise _explain(e, found) from None
+            raise _explain(e, found, type(self).model_fields) from None
         self._origins = {name: f.source for name, f in found.items()}
         if self.streamlit_script and self.streamlit_upstream:
             self._refuse("streamlit_script", "nothing, as streamlit_upstream is set: choose one")
@@ -267,7 +270,7 @@ class FluxSyncSettings(pydantic.BaseModel):
         """Return a setting's value without secrets."""
         return shown(type(self).model_fields[name].metadata, getattr(self, name))
 
-    def with_values(self, **values: t.Any) -> FluxSyncSettings:
+    def with_values(self, **values: t.Any) -> te.Self:
         """Return a copy with other values, which the program's code says.
 
         :raise ConfigError: A value is wrong.
@@ -300,30 +303,41 @@ class FluxSyncSettings(pydantic.BaseModel):
         return tuple(ipaddress.ip_network(network, strict=False) for network in networks)
 
 
-def _explain(error: pydantic.ValidationError, found: dict[str, sources.Found]) -> ConfigError:
-    """Turn pydantic's first complaint into one line."""
+def _explain(
+    error: pydantic.ValidationError,
+    found: dict[str, sources.Found],
+    fields: t.Mapping[str, FieldInfo],
+) -> ConfigError:
+    """Turn pydantic's first complaint into one line.
+
+    :param fields: Those of the class, which may be an application's own.
+    """
     first = error.errors()[0]
     name = str(first["loc"][0])
-    annotation = FluxSyncSettings.model_fields[name].annotation
+    field = fields[name]
+    given = found.get(name, sources.Found("", "default"))
     expected = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "literal_error":
+    if first["type"] == "missing":
+        expected = "a value, as there is no default"
+    elif first["type"] == "literal_error":
         expected = f"one of {first['ctx']['expected']}"
-    elif annotation is bool:
+    elif field.annotation is bool:
         expected = "true or false"
-    elif annotation in (int, float):
-        expected = _range(name)
+    elif field.annotation in (int, float):
+        expected = _range(field)
     elif first["type"] in ("string_type", "tuple_type"):
-        expected = "a text" if annotation is str else LIST
-    elif annotation == dict[str, t.Any]:
+        expected = "a text" if field.annotation is str else LIST
+    elif field.annotation == dict[str, t.Any]:
         expected = "a JSON object"
-    value = shown(FluxSyncSettings.model_fields[name].metadata, found[name].value)
-    return ConfigError(name, value, source=found[name].source, expected=expected)
+    return ConfigError(
+        name, shown(field.metadata, given.value), source=given.source, expected=expected
+    )
 
 
-def _range(name: str) -> str:
+def _range(field: FieldInfo) -> str:
     """Say which numbers a setting takes."""
-    field = FluxSyncSettings.model_fields[name]
     limits = {k: getattr(m, k) for m in field.metadata for k in ("ge", "gt", "le") if hasattr(m, k)}
     kind = "an integer" if field.annotation is int else "a number"
-    low = f" from {limits['ge']}" if "ge" in limits else f" over {limits.get('gt', 0)}"
+    low = f" from {limits['ge']}" if "ge" in limits else ""
+    low = f" over {limits['gt']}" if "gt" in limits else low
     return kind + low + (f" to {limits['le']}" if "le" in limits else "")

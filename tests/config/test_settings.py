@@ -204,6 +204,31 @@ def test_trusted_networks(values: dict[str, t.Any], networks: list[str]) -> None
     assert trusted == tuple(ipaddress.ip_network(network) for network in networks)
 
 
+class OwnSettings(FluxSyncSettings):
+    """An application may have settings of its own."""
+
+    region: str
+    copies: int = 1
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"region": "north", "copies": "x"}, "copies='x' from code: expected an integer"),
+        ({}, "region='' from default: expected a value, as there is no default"),
+    ],
+)
+def test_own_settings(values: dict[str, t.Any], complaint: str) -> None:
+    own: dict[str, t.Any] = {"region": "north"}
+    changed = OwnSettings(**own).with_values(copies=2, title="Own")
+    assert (changed.region, changed.copies, changed.title) == ("north", 2, "Own")
+    assert changed.source("copies") == "code"
+
+    with pytest.raises(ConfigError) as caught:
+        OwnSettings(**values)
+    assert str(caught.value) == complaint
+
+
 def test_password_in_a_url() -> None:
     """It would be in every link, and isn't in the error."""
     with pytest.raises(ConfigError) as caught:
