@@ -84,7 +84,7 @@ run ruff format --check
 run codespell
 run mypy
 run lint-imports
-# A module's tests share servers, and so stay in one process. One process more than there are
-# processors, as they wait for servers a good deal.
-run python -m pytest --numprocesses="$(($(nproc) + 1))" --maxprocesses=5 --dist=loadfile \
+# A module's tests share servers, and so stay in one process. Not more of them than there are
+# processors: pages find out how fast a connection is.
+run python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
     --no-loadscope-reorder "$@"

@@ -37,9 +37,10 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
 
 PATH = "/tools/demo"
-#: Each worker class with the two ways that differ most, and the third one once.
+#: Each worker class at the root, and each way to a prefix, which is decided alike in all of them.
 SITES = [
-    *((worker_class, prefix) for worker_class in WORKER_CLASSES for prefix in list(Prefix)[:2]),
+    *((worker_class, Prefix.NONE) for worker_class in WORKER_CLASSES),
+    ("gevent", Prefix.STRIP),
     ("gthread", Prefix.FULL),
 ]
 
