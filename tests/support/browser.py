@@ -6,6 +6,7 @@ lives as long as one test module, and not as long as the session.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import typing as t
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -24,7 +26,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.support.leaks import Service
+from tests.support.leaks import Service, children
 from tests.support.processes import ROOT, environment
 from tests.support.waiting import FACTOR
 
@@ -58,7 +60,18 @@ OLD = (
 
 
 class Playwright(Service):
-    """Owns the threads with which Playwright's event loop reads and writes files."""
+    """Owns the threads with which Playwright's event loop reads and writes files.
+
+    And what becomes our child when Chromium's process that has started it goes.
+    """
+
+    def owned_pids(self) -> list[int]:
+        found = []
+        for child in children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if child.name().startswith("chrom"):
+                    found.append(child.pid)
+        return found
 
     def owned_threads(self) -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")]

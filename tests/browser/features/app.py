@@ -25,8 +25,10 @@ def beats() -> dict[str, int]:
 
 def recorder() -> t.Iterator[list[str]]:
     opened.append("open")
-    yield opened
-    opened.pop()
+    try:
+        yield opened
+    finally:  # also where the browser interrupts the page
+        opened.pop()
 
 
 @app.page("/", page_meta=PageMeta(page_title="Start of all", breadcrumb="Here"))
