@@ -14,8 +14,8 @@ from ..sansio import rootpath
 from ..sansio.paths import normalize_mount
 from ..sansio.rootpath import RootPath
 from . import sources
+from .explaining import explain
 from .fields import (
-    LIST,
     ApiMount,
     Header,
     Headers,
@@ -39,7 +39,6 @@ from .fields import (
 
 if t.TYPE_CHECKING:
     import typing_extensions as te
-    from pydantic.fields import FieldInfo
 
     from ..sansio.forwarding import Network
 
@@ -247,7 +246,7 @@ class FluxSyncSettings(pydantic.BaseModel):
         try:
             super().__init__(**{name: f.value for name, f in found.items()})
         except pydantic.ValidationError as e:
-            raise _explain(e, found, type(self).model_fields) from None
+            raise explain(e, found, type(self).model_fields) from None
         self._origins = {name: f.source for name, f in found.items()}
         if self.streamlit_script and self.streamlit_upstream:
             self._refuse("streamlit_script", "nothing, as streamlit_upstream is set: choose one")
@@ -301,43 +300,3 @@ class FluxSyncSettings(pydantic.BaseModel):
         """Networks of trusted proxies; empty if none is trusted."""
         networks = self.forwarded_allow_ips or (LOOPBACK if self.trust_proxy else ())
         return tuple(ipaddress.ip_network(network, strict=False) for network in networks)
-
-
-def _explain(
-    error: pydantic.ValidationError,
-    found: dict[str, sources.Found],
-    fields: t.Mapping[str, FieldInfo],
-) -> ConfigError:
-    """Turn pydantic's first complaint into one line.
-
-    :param fields: Those of the class, which may be an application's own.
-    """
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    field = fields[name]
-    given = found.get(name, sources.Found("", "default"))
-    expected = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        expected = "a value, as there is no default"
-    elif first["type"] == "literal_error":
-        expected = f"one of {first['ctx']['expected']}"
-    elif field.annotation is bool:
-        expected = "true or false"
-    elif field.annotation in (int, float):
-        expected = _range(field)
-    elif first["type"] in ("string_type", "tuple_type"):
-        expected = "a text" if field.annotation is str else LIST
-    elif field.annotation == dict[str, t.Any]:
-        expected = "a JSON object"
-    return ConfigError(
-        name, shown(field.metadata, given.value), source=given.source, expected=expected
-    )
-
-
-def _range(field: FieldInfo) -> str:
-    """Say which numbers a setting takes."""
-    limits = {k: getattr(m, k) for m in field.metadata for k in ("ge", "gt", "le") if hasattr(m, k)}
-    kind = "an integer" if field.annotation is int else "a number"
-    low = f" from {limits['ge']}" if "ge" in limits else ""
-    low = f" over {limits['gt']}" if "gt" in limits else low
-    return kind + low + (f" to {limits['le']}" if "le" in limits else "")
