@@ -26,6 +26,7 @@ ELSEWHERE = {
     "auth/verification.py": "tests/auth/test_jwt.py and test_oidc.py",
     "cli/*.py": "tests/live: the commands as programs",
     "config/explaining.py": "tests/config/test_settings.py",
+    "config/groups/*.py": "tests/config/test_settings.py",
     "config/fields.py": "tests/config/test_settings.py",
     "demo/app.py": "tests/demo/test_api.py and test_pages.py",
     "demo/models.py": "tests/demo/test_api.py",

@@ -1,4 +1,4 @@
-"""All settings, with their meaning, unit and default."""
+"""The settings of one application, merged from all sources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 import pydantic
-from pydantic import Field
 
 from ..exceptions import ConfigError
 from ..sansio import rootpath
@@ -15,26 +14,16 @@ from ..sansio.paths import normalize_mount
 from ..sansio.rootpath import RootPath
 from . import sources
 from .explaining import explain
-from .fields import (
-    ApiMount,
-    Header,
-    Headers,
-    Mount,
-    Names,
-    Networks,
-    Origins,
-    PageConfig,
-    Parameter,
-    Seconds,
-    SecureUrl,
-    SessionSecret,
-    SessionStore,
-    SigningSecret,
-    StreamlitOptions,
-    Target,
-    Upstreams,
-    Url,
-    shown,
+from .fields import shown
+from .groups import (
+    AddressSettings,
+    HopSettings,
+    IdentitySettings,
+    OperationsSettings,
+    PageSettings,
+    ServingSettings,
+    TunnelSettings,
+    WebSocketSettings,
 )
 
 if t.TYPE_CHECKING:
@@ -47,7 +36,17 @@ if t.TYPE_CHECKING:
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
-class FluxSyncSettings(pydantic.BaseModel):
+class FluxSyncSettings(
+    # The last one's fields come first: see groups.GROUPS.
+    IdentitySettings,
+    PageSettings,
+    TunnelSettings,
+    WebSocketSettings,
+    HopSettings,
+    AddressSettings,
+    OperationsSettings,
+    ServingSettings,
+):
     """Settings of one application, merged from all sources and validated.
 
     Arguments win over the environment and files, and lose against the command line. In the
@@ -56,188 +55,6 @@ class FluxSyncSettings(pydantic.BaseModel):
 
     :raise ConfigError: A value is wrong, a name unknown, or a file unreadable.
     """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    title: str = Field("FluxSync", description="Title of the API and of the pages.")
-    app: Target = Field(
-        "", description="The application, as module:attribute or path.py:attribute."
-    )
-    streamlit_script: str = Field("", description="Existing Streamlit script to front instead.")
-    streamlit_upstream: Upstreams = Field(
-        (), description="Streamlit servers that somebody else runs, as http://host:port."
-    )
-
-    gateway_host: str = Field("127.0.0.1", description="Address to listen on.")
-    gateway_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    workers: int = Field(1, ge=1, le=1024, description="gunicorn worker processes.")
-    threads: int = Field(8, ge=1, le=4096, description="Threads of each gthread worker.")
-    worker_class: t.Literal["sync", "gthread", "gevent"] = Field(
-        "gthread", description="Kind of gunicorn worker."
-    )
-    preload: bool = Field(False, description="Load the application before the workers fork.")
-    graceful_timeout_s: Seconds = Field(
-        10.0, description="How long requests and replicas may take to end."
-    )
-    log_level: t.Literal["debug", "info", "warning", "error", "critical"] = Field(
-        "info", description="Least important level that is logged."
-    )
-    enable_gateway_access_log: bool = Field(True, description="Log a line per request.")
-    state_dir: str = Field(
-        "", description="Directory for the supervisor's socket; in the temporary one if empty."
-    )
-    cache_dir: str = Field(
-        "", description="Directory for compressed frontend files; the user's cache if empty."
-    )
-
-    api_mount_path: ApiMount = Field("/api", description="Path of the API.")
-    root_path: Mount = Field("", description="Path under which a proxy publishes all this.")
-    public_base_url: Url = Field("", description="URL that browsers see, with the root path.")
-    internal_api_base: Url = Field(
-        "", description="URL at which pages reach the API; found by itself if empty."
-    )
-    allowed_origins: Origins = Field(
-        (), description="Other origins whose pages may use the WebSocket and unsafe methods."
-    )
-    trust_proxy: bool = Field(
-        False, description="Believe the forwarding headers of a proxy on this machine."
-    )
-    forwarded_allow_ips: Networks = Field(
-        (), description="Networks of proxies whose forwarding headers are believed."
-    )
-    identity_headers: Headers = Field(
-        (), description="More header names that only a trusted proxy may send."
-    )
-
-    gateway_upstream_connect_timeout_s: Seconds = Field(
-        5.0, description="Limit for a connection to Streamlit; 0 is none."
-    )
-    gateway_upstream_read_timeout_s: Seconds = Field(
-        120.0, description="Longest silence of Streamlit within a response; 0 is none."
-    )
-    gateway_max_proxy_request_body_bytes: int = Field(
-        0, ge=0, description="Largest request body for Streamlit; 0 is no limit."
-    )
-    gateway_http_pool_maxsize: int = Field(
-        32, ge=0, le=4096, description="Idle connections to Streamlit that a worker keeps."
-    )
-    gateway_ws_open_timeout_s: Seconds = Field(
-        15.0, description="Limit for Streamlit's answer to a WebSocket handshake; 0 is none."
-    )
-    gateway_ws_ping_interval_s: Seconds = Field(
-        20.0, description="Silence after which a browser gets a ping; 0 is never."
-    )
-    gateway_ws_ping_timeout_s: Seconds = Field(
-        20.0, description="How long a browser may take to answer a ping; 0 is no limit."
-    )
-    gateway_ws_close_timeout_s: t.Annotated[float, Field(gt=0, le=3600)] = Field(
-        10.0, description="How long one side of a WebSocket may outlive the other."
-    )
-    gateway_ws_idle_timeout_s: Seconds = Field(
-        0.0, description="How long a WebSocket may have no message; 0 is no limit."
-    )
-    gateway_ws_max_message_bytes: int = Field(
-        0, ge=0, description="Largest WebSocket message of a client; 0 is no limit."
-    )
-    gateway_ws_max_frame_bytes: int = Field(
-        0, ge=0, description="Largest WebSocket frame of a client; 0 is no limit."
-    )
-    gateway_ws_max_connections: int = Field(
-        0, ge=0, description="Most open WebSockets; 0 is what the limit of open files allows."
-    )
-    gateway_ws_max_connections_per_client: int = Field(
-        0, ge=0, description="Most open WebSockets of one client address; 0 is no limit."
-    )
-    api_ws_max_connections: int = Field(
-        100, ge=1, le=10000, description="Most open WebSockets of the API, in each worker."
-    )
-    gateway_client_timeout_s: Seconds = Field(
-        60.0, description="Longest silence of a client within an upload or download; 0 is no limit."
-    )
-    gateway_client_header_timeout_s: Seconds = Field(
-        30.0,
-        description="How long a client may take to send a request; 0 is no limit.",
-    )
-    gateway_ws_relay: t.Literal["supervisor", "worker"] = Field(
-        "supervisor", description="Process that relays WebSockets."
-    )
-
-    gateway_transport: t.Literal["auto", "websocket", "stream", "long-poll", "short-poll"] = Field(
-        "auto", description="How pages reach Streamlit."
-    )
-    gateway_page_script: t.Literal["inline", "file", "off"] = Field(
-        "inline", description="How pages get fluxsync's script."
-    )
-    gateway_csp_nonce_header: Header = Field(
-        "", description="Field in which a trusted proxy passes its policy's nonce on."
-    )
-    gateway_tunnel_wait_s: t.Annotated[float, Field(ge=1, le=55)] = Field(
-        20.0, description="Longest wait of a long poll."
-    )
-    gateway_tunnel_timeout_s: t.Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        120.0, description="How long a tunnel may hear nothing of its page."
-    )
-    gateway_tunnel_max_age_s: Seconds = Field(
-        0.0, description="How long a tunnel may be open; 0 is no limit."
-    )
-    gateway_tunnel_window_bytes: int = Field(
-        1048576,
-        ge=65536,
-        le=67108864,
-        description="Most bytes that a tunnel keeps in each direction.",
-    )
-    gateway_tunnel_max_tunnels: int = Field(
-        0, ge=0, description="Most open tunnels; 0 is what the limit of open files allows."
-    )
-    gateway_tunnel_max_bytes: int = Field(
-        268435456, ge=0, description="Most bytes that all tunnels keep; 0 is no limit."
-    )
-
-    streamlit_run_cli_args: StreamlitOptions = Field(
-        (), description="More options for streamlit run."
-    )
-    strict_page_signatures: bool = Field(
-        False, description="Refuse pages with parameters that nobody fills."
-    )
-    experimental_yield_pages: bool = Field(
-        False, description="Let pages be generator functions, which yield PageMeta."
-    )
-    streamlit_page_config: PageConfig = Field({}, description="Arguments of st.set_page_config.")
-    streamlit_env: Names = Field(
-        (), description="More environment variables for Streamlit; * stands for any text."
-    )
-    streamlit_file_watcher: t.Literal["auto", "watchdog", "poll", "none"] = Field(
-        "none", description="How Streamlit notices that a page's file has changed."
-    )
-    exit_if_streamlit_fails: bool = Field(
-        False, description="End the server if Streamlit never comes up."
-    )
-    streamlit_start_timeout_s: t.Annotated[float, Field(gt=0, le=3600)] = Field(
-        60.0, description="How long Streamlit may take to start."
-    )
-
-    url_session_query_param: Parameter = Field(
-        "fluxsync_sid", description="Query parameter that carries the id of a URL session."
-    )
-    session_store: SessionStore = Field("auto", description="Where URL sessions are kept.")
-    session_secret: SessionSecret = Field(
-        "", description="Signs the ids of URL sessions; the store keeps a key if empty."
-    )
-    session_ttl_s: t.Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        86400.0, description="How long a URL session is kept that nobody writes to."
-    )
-    disable_url_session: bool = Field(False, description="Have no URL sessions.")
-
-    jwt_issuer: str = Field("", description="The iss claim of tokens that are believed.")
-    jwt_audience: str = Field("", description="The aud claim of tokens that are believed.")
-    jwt_jwks_url: SecureUrl = Field("", description="Where their issuer publishes its keys.")
-    jwt_hs256_secret: SigningSecret = Field(
-        "", description="What they are signed with instead, if it's a secret."
-    )
-    jwt_leeway_seconds: int = Field(0, ge=0, le=300, description="How much clocks may differ.")
-    oidc_bff_secret: SigningSecret = Field(
-        "", description="Signs the tokens and the cookie of logins at an OpenID provider."
-    )
 
     _origins: dict[str, str] = pydantic.PrivateAttr(default_factory=dict)
 

@@ -1,0 +1,36 @@
+"""All settings, with their meaning, unit and default; one module per subject."""
+
+from __future__ import annotations
+
+from .addresses import AddressSettings
+from .hops import HopSettings
+from .identity import IdentitySettings
+from .operations import OperationsSettings
+from .pages import PageSettings
+from .serving import ServingSettings
+from .tunnels import TunnelSettings
+from .websockets import WebSocketSettings
+
+#: In the order in which people read about them.
+GROUPS = (
+    ServingSettings,
+    OperationsSettings,
+    AddressSettings,
+    HopSettings,
+    WebSocketSettings,
+    TunnelSettings,
+    PageSettings,
+    IdentitySettings,
+)
+
+__all__ = [
+    "GROUPS",
+    "AddressSettings",
+    "HopSettings",
+    "IdentitySettings",
+    "OperationsSettings",
+    "PageSettings",
+    "ServingSettings",
+    "TunnelSettings",
+    "WebSocketSettings",
+]
