@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import typing as t
 
-__version__ = "0.1.0"
+from .version import __version__
 
 __all__ = [
     "ApiAnswerError",
@@ -73,8 +73,11 @@ __all__ = [
     "prepare_streamlit_api_client",
     "query_params",
     "register_oidc_bff_routes",
+    "reset_trace_hook",
     "rotate_url_session",
+    "set_trace_hook",
     "streamlit_main_path",
+    "trace_span",
 ]
 
 _HOMES = {
@@ -138,8 +141,11 @@ _HOMES = {
     "prepare_streamlit_api_client": "auth.streamlit",
     "query_params": "pages.deep_links",
     "register_oidc_bff_routes": "auth.bff",
+    "reset_trace_hook": "telemetry.tracing",
     "rotate_url_session": "sessions.url",
+    "set_trace_hook": "telemetry.tracing",
     "streamlit_main_path": "testing.apptest",
+    "trace_span": "telemetry.tracing",
 }
 
 if t.TYPE_CHECKING:
@@ -187,6 +193,7 @@ if t.TYPE_CHECKING:
         persist_url_session,
         rotate_url_session,
     )
+    from .telemetry.tracing import reset_trace_hook, set_trace_hook, trace_span
     from .testing.apptest import (
         apptest_assert_no_errors,
         apptest_select_page,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import typing as t
 
@@ -12,10 +13,12 @@ from .api.application import create_api
 from .api.mounting import mount_api
 from .api.websockets import WebSocketRoutes
 from .auth.application import attach_login, make_bearer
+from .bridges import serverlogs
 from .bridges.host import Host, call_in_workers, find_host
 from .bridges.stalls import prevent_stalls
 from .bridges.turns import call_around
 from .config import FluxSyncSettings
+from .config.advice import enforce
 from .config.environment import is_pages_process
 from .config.target import find_target
 from .exceptions import ApiError, TargetError
@@ -118,6 +121,10 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
                 FluxSyncFeatureFlags: lambda: FluxSyncFeatureFlags.from_settings(self.settings),
             },
         )
+        if self.settings.enable_opentelemetry:
+            from .telemetry.opentelemetry import enable
+
+            enable(self.settings.title, self.settings.source("enable_opentelemetry"))
         if api is None:
             mount = self.settings.api_mount_path
             api = create_api(self.settings.title, mount, flask_kwargs or {})
@@ -136,6 +143,9 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         if find_host().target:
             # gunicorn app:app. Whoever else loads this calls start_with_server() afterwards.
             self.start_with_server()
+        elif "waitress.runner" in sys.modules:
+            # waitress-serve app:app. It sets up logging itself, once it has loaded this.
+            serverlogs.configure(self.settings)
 
     @property
     def api(self) -> Api:
@@ -244,6 +254,7 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
 
         :param host: The WSGI server around this process; found out if not given.
         """
+        serverlogs.configure(self.settings)
         gateway = self._get_gateway(host or find_host())
         gateway.start()
         gateway.start_api()
@@ -264,14 +275,15 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
 
         def start(worker: t.Any) -> None:
             if worker is None:
+                serverlogs.configure(self.settings)
                 gateway.start()
                 gateway.loaded()
                 return
             # gunicorn's. Heroku signals all processes of an application at once: a worker that
             # still has a request to end must not have Streamlit started for it.
             prevent_stalls(worker, self.settings.gateway_client_header_timeout_s)
-            # The rest of the user's module has yet to be loaded.
-            call_around(worker, gateway.start_api, gateway.end_api)
+            # The rest of the user's module has yet to be loaded; it may set up logging.
+            call_around(worker, self._start_api, gateway.end_api)
             gateway.start(lambda: not worker.alive)
 
         if host.forks_later:
@@ -279,16 +291,22 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         else:
             start(host.worker)
 
+    def _start_api(self) -> None:
+        serverlogs.configure(self.settings)
+        self._get_gateway(find_host()).start_api()
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         gateway = self._gateway
         if gateway is None:
+            serverlogs.configure(self.settings)
             gateway = self._get_gateway(find_host())
         return gateway(environ, start_response)
 
     def _get_gateway(self, host: Host) -> Gateway:
         with self._lock:
             if self._gateway is None:
+                enforce(self.settings)
                 self._gateway = build_gateway(
                     self.settings,
                     self._mounted_api,

@@ -11,6 +11,7 @@
     ├── SessionError               a URL session can't be kept or read
     ├── ScaffoldError              fluxsync new
     ├── SupervisorError            the supervisor can't be started or reached
+    ├── ReloadError                a running application isn't loaded anew
     ├── ProviderError              an identity provider fails
     │   └── ProviderTimeoutError   too slow
     ├── BridgeError                this server doesn't give its client's socket away
@@ -78,6 +79,10 @@ class SupervisorError(FluxSyncError):
     """The supervisor can't be started or reached."""
 
 
+class ReloadError(FluxSyncError):
+    """A running application can't be loaded anew."""
+
+
 class ProviderError(FluxSyncError):
     """An identity provider can't be reached, or what it says makes no sense."""
 
@@ -93,13 +98,20 @@ class BridgeError(FluxSyncError):
 class UpstreamError(FluxSyncError):
     """The hop to Streamlit failed."""
 
+    #: What metrics call it.
+    kind = "protocol"
+
 
 class UpstreamUnavailable(UpstreamError):
     """There is no connection to Streamlit."""
 
+    kind = "unreachable"
+
 
 class UpstreamTimeout(UpstreamError):
     """Streamlit took longer than a configured limit."""
+
+    kind = "timeout"
 
 
 class UpstreamProtocolError(UpstreamError):

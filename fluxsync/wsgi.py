@@ -6,12 +6,11 @@ Settings say what it serves: ``FLUXSYNC_APP=module:attribute``, or
 
 from __future__ import annotations
 
-from .exceptions import FluxSyncError
 from .serving.loading import load_application, refused
 
 try:
     application = load_application()
-except FluxSyncError as e:
+except Exception as e:  # with a secret in its message, perhaps
     raise refused(e) from e
 
 app = application

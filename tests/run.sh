@@ -39,6 +39,7 @@ has apache2 || missing+=(apache2-bin)
 apache_module wsgi || missing+=(libapache2-mod-wsgi-py3)
 apache_module passenger || missing+=(libapache2-mod-passenger)
 has redis-server || missing+=(redis-server)
+has prometheus || missing+=(prometheus)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 case $(uname -m) in
     x86_64 | aarch64) ;; # all dependencies have wheels
@@ -71,7 +72,7 @@ fi
 stamp=$({ "$python" -VV && cat setup.cfg; } | sha256sum)
 if [[ $(cat "$venv/stamp" 2>/dev/null) != "$stamp" ]]; then
     run "$python" -m venv --clear "$venv"
-    run "$venv/bin/pip" install --quiet --use-pep517 --editable '.[tests,lint,gevent]'
+    run "$venv/bin/pip" install --quiet --use-pep517 --editable '.[tests,lint,docs,gevent]'
     echo "$stamp" >"$venv/stamp"
 fi
 export PATH="$PWD/$venv/bin:$PATH"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import logging
 import typing as t
 
 import flask
@@ -30,6 +32,11 @@ class Api(Documented, OpenAPI):
     """A Flask application with OpenAPI whose views may return models."""
 
     json_provider_class = JSONProvider
+
+    @functools.cached_property
+    def logger(self) -> logging.Logger:
+        """``fluxsync.api``, whatever the import name is: it goes where fluxsync's log goes."""
+        return logging.getLogger("fluxsync.api")
 
     def make_response(self, rv: t.Any) -> flask.Response:
         """Return a response for what a view has returned; see :func:`.with_json`."""
@@ -124,12 +131,34 @@ def _checked(options: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     return options
 
 
+#: The documentation's pages come with scripts of their own in them, and show what the API says of
+#: itself. Under a policy for pages of Streamlit's, they would be empty.
+_DOCUMENTATION_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+def _documentation(view: t.Callable[[], str]) -> t.Callable[[], flask.Response]:
+    """Return a view of a page of documentation that has a policy of its own."""
+
+    def show() -> flask.Response:
+        response = flask.make_response(view())
+        response.headers["Content-Security-Policy"] = _DOCUMENTATION_POLICY
+        return response
+
+    return show
+
+
 def _add_documentation(api: OpenAPI) -> None:
     swagger = flask_openapi3_swagger.plugins.RegisterPlugin
     redoc = flask_openapi3_redoc.plugins.RegisterPlugin
     for plugin in (swagger, redoc):
         api.register_blueprint(plugin.register(doc_url="openapi.json"))
     api.add_url_rule("/openapi.json", "openapi", lambda: flask.jsonify(api.api_doc))
+    for name in ("swagger.swagger", "redoc.redoc"):
+        api.view_functions[name] = _documentation(t.cast(t.Any, api.view_functions[name]))
     # Its files are relative to a page beside /swagger.
     api.add_url_rule("/docs", "docs", api.view_functions["swagger.swagger"])
 

@@ -126,6 +126,11 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc] # it has no type
         except ConnectionClosed:
             self._lose(self.close_reason, self.close_message)
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """How many bytes of frames the client has sent, and was sent."""
+        return self._line.bytes_in, self._line.bytes_out
+
     def finish(self, timeout: float) -> None:
         """Give the connection back, at the end of the handler.
 

@@ -41,6 +41,8 @@ class Line:
         self._is_broken = False
         #: What has been put in line, and how much of it was written, in bytes.
         self._put = self._written = 0
+        #: How many bytes of frames have come from the client, and how many have gone to it.
+        self.bytes_in = self.bytes_out = 0
 
     def attach(self, sock: socket.socket | TlsSocket, early: bytes, fields: bytes) -> None:
         """Write to this connection from now on.
@@ -52,6 +54,8 @@ class Line:
         status, _, rest = bytes(self._waiting).partition(b"\r\n")
         self._waiting[:] = status + b"\r\n" + fields + rest
         self._put = len(self._waiting)
+        # The answer isn't a frame.
+        self.bytes_out = -self._put
         self._early, self._sock = early, sock
 
     # What simple-websocket calls
@@ -71,11 +75,14 @@ class Line:
         while True:
             if self._early:
                 data, self._early = self._early[:size], self._early[size:]
-                return data
-            try:
-                return self._read(size)
-            except BlockingIOError:
-                self.wait(None)
+            else:
+                try:
+                    data = self._read(size)
+                except BlockingIOError:
+                    self.wait(None)
+                    continue
+            self.bytes_in += len(data)
+            return data
 
     def close(self) -> None:
         """Do nothing yet: what was sent last must arrive. See :meth:`hang_up`."""
@@ -156,6 +163,7 @@ class Line:
                 self._poll(select.POLLOUT, min(_TURN, patience * 1000))
             else:
                 view = view[sent:]
+                self.bytes_out += sent
                 silent_since = time.monotonic()
 
     def _read(self, size: int) -> bytes:

@@ -52,15 +52,19 @@ class Built(t.NamedTuple):
 
 
 def build(
-    frontend: Frontend, bases: t.Sequence[pathlib.Path], encoders: t.Iterable[Encoder]
+    frontend: Frontend,
+    bases: t.Sequence[pathlib.Path],
+    encoders: t.Iterable[Encoder],
+    advance: t.Callable[[int], object] = int,
 ) -> Iterator[Built]:
     """Make the sets that are missing, in the first directory that takes them.
 
+    :param advance: Called with the size of each file that has been looked at.
     :raise OSError: None of the directories takes them.
     """
     for encoder in encoders:
         found = (_find(frontend, base, encoder) for base in bases)
-        yield next((one for one in found if one), None) or _build(frontend, bases, encoder)
+        yield next((one for one in found if one), None) or _build(frontend, bases, encoder, advance)
 
 
 def _find(frontend: Frontend, base: pathlib.Path, encoder: Encoder) -> Built | None:
@@ -73,18 +77,28 @@ def _find(frontend: Frontend, base: pathlib.Path, encoder: Encoder) -> Built | N
     return _describe(frontend, encoder.coding, one.directory, one.files)
 
 
-def _build(frontend: Frontend, bases: t.Sequence[pathlib.Path], encoder: Encoder) -> Built:
+def _build(
+    frontend: Frontend,
+    bases: t.Sequence[pathlib.Path],
+    encoder: Encoder,
+    advance: t.Callable[[int], object],
+) -> Built:
     """Make a set in the first directory that takes it."""
     problem = None
     for base in bases:
         try:
-            return _build_in(base, frontend, encoder)
+            return _build_in(base, frontend, encoder, advance)
         except OSError as e:
             problem = problem or e
     raise problem or FileNotFoundError("there's no directory for them")
 
 
-def _build_in(base: pathlib.Path, frontend: Frontend, encoder: Encoder) -> Built:
+def _build_in(
+    base: pathlib.Path,
+    frontend: Frontend,
+    encoder: Encoder,
+    advance: t.Callable[[int], object],
+) -> Built:
     """Make a set, unless somebody else makes it while this process waits."""
     directories.make(base)
     parent = base / sets.FRONTEND
@@ -98,7 +112,7 @@ def _build_in(base: pathlib.Path, frontend: Frontend, encoder: Encoder) -> Built
         target = parent / sets.set_name(frontend, encoder.coding, encoder.level)
         temporary = pathlib.Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
         try:
-            _fill(temporary, frontend, encoder)
+            _fill(temporary, frontend, encoder, advance)
             directories.publish(temporary)
             shutil.rmtree(target, ignore_errors=True)  # damaged: else it had been found
             temporary.rename(target)
@@ -108,7 +122,12 @@ def _build_in(base: pathlib.Path, frontend: Frontend, encoder: Encoder) -> Built
         return _describe(frontend, encoder.coding, target, sets.read(target))._replace(is_new=True)
 
 
-def _fill(directory: pathlib.Path, frontend: Frontend, encoder: Encoder) -> None:
+def _fill(
+    directory: pathlib.Path,
+    frontend: Frontend,
+    encoder: Encoder,
+    advance: t.Callable[[int], object],
+) -> None:
     """Compress all files that get smaller into a directory.
 
     :raise OSError: The disk is full, or an upgrade is replacing the files right now.
@@ -121,6 +140,7 @@ def _fill(directory: pathlib.Path, frontend: Frontend, encoder: Encoder) -> None
         if len(data) != file.size:
             raise FileNotFoundError(f"{file.path} has changed")
         encoded = encoder.compress(data)
+        advance(file.size)
         if len(encoded) > file.size * _WORTHWHILE:
             continue
         name = f"{len(manifest)}.{encoder.coding}"

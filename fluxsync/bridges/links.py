@@ -30,6 +30,9 @@ logger = logging.getLogger("fluxsync.websocket")
 _ANSWER = 2.0
 
 
+WEBSOCKET = "websocket"
+
+
 @dataclasses.dataclass(frozen=True)
 class Session:
     """What is known about a WebSocket besides its bytes."""
@@ -41,6 +44,10 @@ class Session:
     path: str = ""
     #: ``Sec-WebSocket-Extensions`` of the 101.
     extensions: str = ""
+    #: ``websocket``, or ``tunnel`` if the client's end is one.
+    transport: str = WEBSOCKET
+    #: What its span belongs to (W3C Trace Context); ``None`` if nobody wants one.
+    trace: dict[str, str] | None = None
 
 
 class Link:
@@ -52,6 +59,7 @@ class Link:
 
     __slots__ = (
         "_answer_by",
+        "_counted",
         "_deadline",
         "_keepalive",
         "_over",
@@ -63,6 +71,7 @@ class Link:
         "refused",
         "session",
         "started",
+        "transport",
         "unsettled",
         "upstream",
     )
@@ -77,6 +86,8 @@ class Link:
     ) -> None:
         self.loop = loop
         self.session = session
+        #: How the client's bytes come and go now; a tunnel has several ways.
+        self.transport = session.transport
         self.limits = limits
         self._over = over
         bits = frames.allowed_reserved_bits(session.extensions)
@@ -105,6 +116,8 @@ class Link:
         self.error = ""
         #: Whether something has changed that :meth:`settle` has to look at.
         self.unsettled = True
+        #: How many bytes of each direction metrics have.
+        self._counted = (0, 0)
         #: When it's dropped, whatever is missing.
         self._deadline: float | None = None
         #: When the client gets a close frame from here, if Streamlit's isn't there by then.
@@ -125,7 +138,9 @@ class Link:
         :param to_client: What Streamlit sent right behind its own.
         :param to_upstream: What the client sent before it saw the 101.
         """
-        logger.info("websocket opened", extra=self.facts())
+        if self.session.transport == WEBSOCKET:
+            # Who makes a tunnel of it knows more, and says it.
+            logger.info("websocket opened", extra=self.facts())
         self.loop.add(self)
         for side in self.sides:
             # Only now, after the hand-over: O_NONBLOCK belongs to the open file, which the
@@ -259,7 +274,9 @@ class Link:
         for side in self.sides:
             side.close()
         self.error = self.error or error
-        logger.info("websocket closed", extra={**self.facts(), **self.outcome()})
+        facts = {**self.facts(), **self.outcome()}
+        kind = self.session.transport
+        logging.getLogger(f"fluxsync.{kind}").info("%s closed", kind, extra=facts)
         self._over(self)
 
     def facts(self) -> dict[str, object]:
@@ -269,21 +286,27 @@ class Link:
             "replica": self.session.replica,
             "client": self.session.client,
             "path": self.session.path,
+            "transport": self.transport,
         }
+
+    def uncounted(self) -> tuple[int, int]:
+        """Return how many bytes each side has said since this was last called."""
+        bytes_in, bytes_out = (side.tracker.bytes for side in self.sides)
+        before_in, before_out = self._counted
+        self._counted = bytes_in, bytes_out
+        return bytes_in - before_in, bytes_out - before_out
+
+    @property
+    def close_code(self) -> int:
+        """How it ended (RFC 6455 7.1.5)."""
+        return self._end()[0].code
 
     def outcome(self) -> dict[str, t.Any]:
         """Return how it ended, and what it has cost."""
-        said = [side for side in self.sides if side.tracker.close is not None]
-        if self.refused is not None:
-            close, by = self.refused[1], "fluxsync"
-        elif self.closing is not None:
-            close, by = self.closing, "fluxsync"
-        elif said:
-            # Either of them may have been first; the other repeats the code.
-            close, by = t.cast(closecodes.Close, said[0].tracker.close), said[0].name
-        else:
-            close, by = closecodes.Close(closecodes.ABNORMAL_CLOSURE), ""
+        close, by = self._end()
+        said = any(side.tracker.close is not None for side in self.sides)
         return {
+            "code": close.code,
             "close": str(close),
             # Once all was said, browsers may well reset the connection.
             "error": "" if said else self.error,
@@ -294,3 +317,17 @@ class Link:
             "messages_in": self.client.tracker.messages,
             "messages_out": self.upstream.tracker.messages,
         }
+
+    def _end(self) -> tuple[closecodes.Close, str]:
+        """Return what was said at the end, and who said it."""
+        said = [side for side in self.sides if side.tracker.close is not None]
+        if self.refused is not None:
+            close, by = self.refused[1], "fluxsync"
+        elif self.closing is not None:
+            close, by = self.closing, "fluxsync"
+        elif said:
+            # Either of them may have been first; the other repeats the code.
+            close, by = t.cast(closecodes.Close, said[0].tracker.close), said[0].name
+        else:
+            close, by = closecodes.Close(closecodes.ABNORMAL_CLOSURE), ""
+        return close, by

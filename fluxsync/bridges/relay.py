@@ -14,6 +14,8 @@ import typing as t
 
 from ..sansio import closecodes, relayed
 from ..sansio.admission import Admission, Full
+from ..telemetry import metrics, spans
+from ..telemetry.metrics import Tally
 from .downloads import Download
 from .farewells import Farewell
 from .limits import Limits
@@ -43,11 +45,21 @@ class Relay:
     first connection, never before a fork.
 
     :param on_full: Called in that thread whenever it's others who would be refused.
+    :param tally: Counts WebSockets and transfers.
+    :param on_traced: Called in that thread with what's to be known of a WebSocket that is
+        closed, if its session wants a span; see :func:`~fluxsync.telemetry.tracing.record`.
     """
 
     def __init__(
-        self, limits: Limits | None = None, on_full: t.Callable[[], None] | None = None
+        self,
+        limits: Limits | None = None,
+        on_full: t.Callable[[], None] | None = None,
+        tally: Tally | None = None,
+        on_traced: t.Callable[[dict[str, t.Any]], None] | None = None,
     ) -> None:
+        self._on_traced = on_traced
+        self.tally = tally or Tally()
+        self.tally.add(metrics.TRANSFERS_OPEN, amount=0)
         #: Runs everything that goes on here; others may have it run more.
         self.loop = Loop("fluxsync-relay")
         self._links: set[Link] = set()
@@ -107,7 +119,6 @@ class Relay:
         """
 
         def start() -> None:
-            self._transfers += 1
             ended = self._counted(over)
             Upload(self.loop, self.limits, context, sockets, left, ended).start(first)
 
@@ -125,7 +136,6 @@ class Relay:
         """
 
         def start() -> None:
-            self._transfers += 1
             ended = self._counted(over)
             Download(self.loop, self.limits, client, source, left, ended).start(first)
 
@@ -144,6 +154,11 @@ class Relay:
         for link in self._links.copy():
             counts[link.session.replica] += 1
         return dict(counts)
+
+    def count_bytes(self) -> None:
+        """Have the bytes counted that open WebSockets have passed on; that takes a moment."""
+        if self._links:
+            self.loop.call(self._count_all_bytes)
 
     @property
     def transfers(self) -> int:
@@ -194,6 +209,8 @@ class Relay:
         """Link the two ends of a WebSocket that :attr:`full` admits; see :meth:`Link.start`."""
         self._admission.admit(session.client)
         self._show_full()
+        self.tally.add(metrics.WEBSOCKETS_OPENED, session.transport)
+        self.tally.add(metrics.WEBSOCKETS_OPEN, session.transport)
         link = Link(self.loop, session, limits or self.limits, sockets, self._forget)
         self._links.add(link)
         try:
@@ -215,7 +232,14 @@ class Relay:
         upstream.close()
         logger.warning(
             "websocket refused",
-            extra={"request_id": session.id, "client": session.client, "reason": reason},
+            extra={
+                "request_id": session.id,
+                "client": session.client,
+                "path": session.path,
+                "transport": session.transport,
+                "status": 503,
+                "reason": reason,
+            },
         )
         extra = [f"Retry-After: {RETRY_AFTER}"]
         last = relayed.error_response(503, "Service Unavailable", reason, extra)
@@ -227,6 +251,15 @@ class Relay:
             self._emptied.set()
         self._admission.leave(link.session.client)
         self._show_full()
+        transport, tally = link.session.transport, self.tally
+        tally.add(metrics.WEBSOCKETS_OPEN, transport, amount=-1)
+        tally.add(metrics.WEBSOCKETS_CLOSED, transport, closecodes.label(link.close_code))
+        tally.observe(metrics.WEBSOCKET_DURATION, self.loop.now - link.started, transport)
+        self._count_bytes(link)
+        trace = link.session.trace
+        if trace is not None and self._on_traced is not None:
+            facts = {**link.facts(), **link.outcome()}
+            self._on_traced(spans.websocket(trace, facts, transport))
 
     def _show_full(self) -> None:
         full = self._admission.full()
@@ -240,9 +273,27 @@ class Relay:
             if replica is None or link.session.replica == replica:
                 link.say_goodbye(close, grace)
 
+    def _count_all_bytes(self) -> None:
+        for link in self._links:
+            self._count_bytes(link)
+
+    def _count_bytes(self, link: Link) -> None:
+        """Count what has passed since this was last called."""
+        for direction, size in zip(("received", "sent"), link.uncounted(), strict=True):
+            labels = link.session.transport, direction
+            self.tally.add(metrics.WEBSOCKET_BYTES, *labels, amount=size)
+
     def _counted(self, over: t.Callable[..., None]) -> t.Callable[..., None]:
+        """Count a transfer that begins, and return what is to be called at its end."""
+
+        def count(change: int) -> None:
+            self._transfers += change
+            self.tally.add(metrics.TRANSFERS_OPEN, amount=change)
+
         def ended(*outcome: t.Any) -> None:
-            self._transfers -= 1
+            count(-1)
             over(*outcome)
+
+        count(1)
 
         return ended

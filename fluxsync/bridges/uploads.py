@@ -145,7 +145,8 @@ class Upload:
         """Answer in Streamlit's place."""
         self._leave()
         self._upstream.close()
-        extra = [f"X-Request-Id: {self._context.request_id}"]
+        added = [*self._context.added.to([]), ("X-Request-Id", self._context.request_id)]
+        extra = [f"{name}: {value}" for name, value in added]
         last = relayed.error_response(status, title, detail, extra)
         Farewell(self._loop, self._client, last).start()
         self._over(status, len(detail) + 1, detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import typing as t
 
@@ -22,8 +23,10 @@ COMMANDS = {
     "pages": "Describe or check the pages of an application.",
     "build": "Write a Dockerfile, or compress Streamlit's frontend files.",
     "status": "Show running applications.",
+    "reload": "Load a running application anew.",
     "shutdown": "End a running application.",
-    "doctor": "Say what is wrong on the way to a site.",
+    "doctor": "Say what is wrong here, and on the way to a site.",
+    "completion": "Print a script that completes commands in a shell.",
 }
 
 
@@ -55,12 +58,21 @@ class LazyGroup(click.Group):
             sys.exit(2 if isinstance(e, (ConfigError, TargetError)) else 1)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="fluxsync")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Put an HTTP API and Streamlit pages on one port of any WSGI host."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line."""
-    group(prog_name="fluxsync")
+    # https://no-color.org: "when present and not an empty string (regardless of its value)"
+    plain = {"color": False} if os.environ.get("NO_COLOR") else {}
+    group(prog_name="fluxsync", **plain)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shlex
 import sys
+import typing as t
 
 import click
 
@@ -86,8 +88,22 @@ def _compress(cache_dir: str | None) -> None:
         sys.exit(1)
     try:
         files = frontend.scan(package)
-        for built in build.build(files, [base], encoders.encoders(best=True)):
-            click.echo(f"{built}{'' if built.is_new else ' already'}")
+        chosen = encoders.encoders(best=True)
+        with _bar(files, len(chosen)) as advance:
+            made = list(build.build(files, [base], chosen, advance))
     except OSError as e:
         click.echo(f"Error: {e}", err=True)
         sys.exit(1)
+    for built in made:
+        click.echo(f"{built}{'' if built.is_new else ' already'}")
+
+
+@contextlib.contextmanager
+def _bar(files: frontend.Frontend, sets: int) -> t.Iterator[t.Callable[[int], object]]:
+    """Show on a terminal how far it is; yield what is to be called with bytes that are done."""
+    if not sys.stderr.isatty():
+        yield int
+        return
+    length = sets * sum(file.size for file in files.files.values() if file.is_compressible)
+    with click.progressbar(length=length, label="Compressing", file=sys.stderr) as bar:
+        yield bar.update

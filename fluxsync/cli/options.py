@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import functools
+import os
 import typing as t
 
 import click
 
 from ..config import FluxSyncSettings
-from ..config.sources import override
+from ..config.advice import enforce
+from ..config.sources import add_override, override
+from ..process.pidfile import PidFile
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
+#: Options that aren't settings.
+_OWN = ("reload", "reload_scope", "workbench")
+
+#: Seconds that importing an application may take, for commands that only look at it.
+TIMEOUT = 60.0
 
 
 def listening(function: F) -> F:
@@ -25,6 +34,30 @@ def listening(function: F) -> F:
             "--log-level",
             type=click.Choice(["debug", "info", "warning", "error", "critical"]),
             help="Least important level that is logged. [default: info]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def trusting(function: F) -> F:
+    """Whom to believe, and what operators get."""
+    for option in (
+        click.option(
+            "--proxy-headers/--no-proxy-headers",
+            "trust_proxy",
+            default=None,
+            help="Believe the forwarding headers of a proxy on this machine; or of nobody.",
+        ),
+        click.option(
+            "--forwarded-allow-ips",
+            metavar="NETWORKS",
+            help="Networks of proxies that are believed, separated by commas.",
+        ),
+        click.option("--pidfile", metavar="PATH", help="File for the process id. [default: none]"),
+        click.option("--no-pidfile", is_flag=True, help="Write none, whatever the settings say."),
+        click.option(
+            "--debug", is_flag=True, default=None, help="Serve the status page, /__fluxsync/debug."
         ),
     ):
         function = option(function)
@@ -66,12 +99,62 @@ def application(function: F) -> F:
     return function
 
 
-def with_settings(function: t.Callable[[FluxSyncSettings], t.Any]) -> t.Callable[..., t.Any]:
-    """Call a command with the settings, its options being their most important source."""
+def publishing(function: F) -> F:
+    """Whether a session of Workbench publishes it."""
+    return click.option(
+        "--workbench", is_flag=True, help="As fluxsync workbench does, in such a session."
+    )(function)
+
+
+def with_settings(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    """Call a command with the settings, its options being their most important source.
+
+    Options that aren't settings are its further arguments.
+    """
 
     @functools.wraps(function)
     def command(target: str | None = None, **options: t.Any) -> t.Any:
-        override({**options, "app": target})
-        return function(FluxSyncSettings())
+        own = {name: options.pop(name) for name in _OWN if name in options}
+        override({**_consistent(options), "app": target})
+        settings = FluxSyncSettings()
+        enforce(settings)
+        return function(settings, **own)
 
     return command
+
+
+def _consistent(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return options as settings.
+
+    :raise click.UsageError: Two of them contradict each other.
+    """
+    networks = options.get("forwarded_allow_ips")
+    if options.get("trust_proxy") is False:
+        if networks:
+            raise click.UsageError("--no-proxy-headers and --forwarded-allow-ips: choose one")
+        # Else those that a file names would still be believed.
+        options["forwarded_allow_ips"] = []
+    if options.pop("no_pidfile", False):
+        if options.get("pidfile"):
+            raise click.UsageError("--pidfile and --no-pidfile: choose one")
+        options["pidfile"] = ""
+    return options
+
+
+def pid_file(settings: FluxSyncSettings) -> PidFile:
+    """Return the file that the settings name, as a context manager."""
+    return PidFile(settings.pidfile, settings.source("pidfile"))
+
+
+def publish(settings: FluxSyncSettings) -> FluxSyncSettings:
+    """Return the settings with what a session of Workbench makes of them.
+
+    :raise ConfigError: This is no such session.
+    """
+    from ..serving import workbench
+
+    url = workbench.find_url(os.environ, settings.gateway_port)
+    if not settings.root.rule:
+        # A session may not know under which name its server is reached.
+        add_override("root_path" if url.startswith("/") else "public_base_url", url)
+    return FluxSyncSettings()

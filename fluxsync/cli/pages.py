@@ -10,7 +10,8 @@ import click
 from ..app import FluxSync
 from ..config import FluxSyncSettings
 from ..config.sources import override
-from ..exceptions import ConfigError
+from ..diagnostics.trial import in_one_line
+from ..exceptions import ConfigError, FluxSyncError
 from ..pages import validate_fluxsync_pages
 from ..serving.loading import choose_target, import_application
 
@@ -47,4 +48,10 @@ def _load(target: str | None) -> FluxSync:
         raise ConfigError(
             "app", "", source="default", expected="an application; scripts have no such pages"
         )
-    return import_application(found)
+    try:
+        return import_application(found)
+    except FluxSyncError:
+        raise
+    except (Exception, SystemExit) as e:  # noqa: BLE001 # whatever the application's code raises
+        click.echo(f"Error: {found} can't be imported: {in_one_line(e)}", err=True)
+        sys.exit(1)

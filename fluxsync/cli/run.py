@@ -8,15 +8,26 @@ import click
 
 from ..config import FluxSyncSettings
 from ..config.sources import add_override
-from .options import application, listening, serving, with_settings
+from .options import (
+    application,
+    listening,
+    pid_file,
+    publish,
+    publishing,
+    serving,
+    trusting,
+    with_settings,
+)
 
 
 @click.command("run")
 @application
 @serving
 @listening
+@trusting
+@publishing
 @with_settings
-def command(settings: FluxSyncSettings) -> None:
+def command(settings: FluxSyncSettings, workbench: bool) -> None:
     """Serve an application with gunicorn.
 
     Without MODULE:ATTRIBUTE it's what FLUXSYNC_APP or fluxsync.toml name, or app:app.
@@ -24,5 +35,8 @@ def command(settings: FluxSyncSettings) -> None:
     from ..serving import gunicorn, loading
 
     loading.choose_target(settings)
+    if workbench:
+        settings = publish(settings)
     add_override("exit_if_streamlit_fails", True)
-    sys.exit(gunicorn.run(settings))
+    with pid_file(settings):
+        sys.exit(gunicorn.run(settings))

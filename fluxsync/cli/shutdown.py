@@ -11,8 +11,9 @@ import typing as t
 import click
 
 from ..config import FluxSyncSettings
+from ..process import pidfile as pidfiles
 from ..process.lifetime import Anchor
-from .status import statuses
+from .status import choose, statuses
 
 #: Seconds that the end of a process may take after its server was killed.
 _AFTER_KILL = 10.0
@@ -20,35 +21,53 @@ _AFTER_KILL = 10.0
 
 @click.command("shutdown")
 @click.option("--pid", type=int, help="Process id of the server, where several run.")
+@click.option(
+    "--pidfile", type=click.Path(exists=True, dir_okay=False), help="File that has its process id."
+)
 @click.option("--all", "everything", is_flag=True, help="End all applications of this user.")
 @click.option(
-    "--wait", default=15.0, show_default=True, help="Seconds after which it has failed, or kills."
+    "--wait",
+    type=click.FloatRange(0),
+    default=15.0,
+    show_default=True,
+    help="Seconds after which it has failed, or kills.",
 )
-@click.option("--force", is_flag=True, help="Kill what has not ended by then.")
-def command(pid: int | None, everything: bool, wait: float, force: bool) -> None:
+@click.option("-f", "--force", is_flag=True, help="Kill what has not ended by then.")
+def command(
+    pid: int | None, pidfile: str | None, everything: bool, wait: float, force: bool
+) -> None:
     """End a running application: its server, its supervisor, its Streamlit.
 
-    Without options it's the one that was started in this directory, or the only one.
+    Without options it's the one that was started in this directory, or the only one; which one
+    where several run, say --pid, --pidfile or --all.
     """
-    chosen = _choose(statuses(FluxSyncSettings()), pid, everything)
+    if sum(map(bool, (pid is not None, pidfile, everything))) > 1:
+        raise click.UsageError("--pid, --pidfile and --all: choose one")
+    found = statuses(FluxSyncSettings())
+    if pidfile is not None:
+        chosen = _named(found, pidfile)
+    else:
+        chosen = choose(found, pid, everything=everything)
     if not chosen:
         click.echo("Nothing is running.", err=True)
         sys.exit(1)
     sys.exit(max(_end(status, wait, force) for status in chosen))
 
 
-def _choose(
-    found: list[dict[str, t.Any]], pid: int | None, everything: bool
-) -> list[dict[str, t.Any]]:
-    if pid is not None:
-        return [status for status in found if pid in (status["anchor"], status["pid"])]
-    if everything or len(found) < 2:
-        return found
-    here = [status for status in found if status["directory"] == os.getcwd()]
-    if len(here) == 1:
-        return here
-    lines = [f"  --pid {status['anchor']}  {status['name']}" for status in found]
-    raise click.UsageError("several applications run; choose one, or --all:\n" + "\n".join(lines))
+def _named(found: list[dict[str, t.Any]], path: str) -> list[dict[str, t.Any]]:
+    """Return the server that has a file, with its supervisor if it has one already."""
+    try:
+        owner = pidfiles.read(path)
+        if not owner.is_held:
+            pidfiles.remove_stale(path)
+            click.echo(f"Nothing is running: {path} was left behind, and is removed.")
+            sys.exit(0)
+    except OSError as e:
+        raise click.BadParameter(f"{path}: {e.strerror}", param_hint="--pidfile") from e
+    except ValueError:
+        raise click.BadParameter(f"{path} has no process id", param_hint="--pidfile") from None
+    lone = {"name": f"process {owner.pid}", "anchor": owner.pid, "pid": owner.pid}
+    return choose(found, owner.pid) or [lone]
 
 
 def _end(status: dict[str, t.Any], wait: float, force: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import typing as t
 
@@ -28,6 +29,27 @@ def command(as_json: bool) -> None:
     else:
         click.echo("\n\n".join(map(_describe, found)) or "Nothing is running.")
     sys.exit(0 if found else 1)
+
+
+def choose(
+    found: list[dict[str, t.Any]], pid: int | None, *, everything: bool = False
+) -> list[dict[str, t.Any]]:
+    """Return those applications that a command is for.
+
+    :param pid: Process id of the server or the supervisor, if it was given.
+    :param everything: Whether the command is for all of them.
+    :raise click.UsageError: Several run, and it wasn't said which is meant.
+    """
+    if pid is not None:
+        return [status for status in found if pid in (status["anchor"], status["pid"])]
+    if everything or len(found) < 2:
+        return found
+    here = [status for status in found if status["directory"] == os.getcwd()]
+    if len(here) == 1:
+        return here
+    lines = [f"  --pid {status['anchor']}  {status['name']}" for status in found]
+    # Where a command takes --all, its help says so.
+    raise click.UsageError("several applications run; choose one:\n" + "\n".join(lines))
 
 
 def statuses(settings: FluxSyncSettings) -> list[dict[str, t.Any]]:

@@ -37,7 +37,7 @@ def explain(
         expected = _range(field)
     elif first["type"] in ("string_type", "tuple_type"):
         expected = "a text" if field.annotation is str else LIST
-    elif field.annotation == dict[str, t.Any]:
+    elif first["type"] == "dict_type":
         expected = "a JSON object"
     return ConfigError(
         name, shown(field.metadata, given.value), source=given.source, expected=expected

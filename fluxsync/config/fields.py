@@ -7,14 +7,14 @@ import ipaddress
 import json
 import re
 import typing as t
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..sansio.headers import is_name
 from ..sansio.login import is_secure
 from ..sansio.paths import normalize_mount
-from ..sansio.routing import reserved_segment
+from ..sansio.routing import INTERNAL_PREFIX, reserved_segment
 
 #: What a list may be.
 LIST = "a list of texts: JSON, or separated by commas"
@@ -28,6 +28,8 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 #: Names and passwords, and what options of a URL say. Passwords that should have been encoded
 #: have slashes, spaces and the like.
 _IN_URL = re.compile(r"(?s)(?<=://)[^@]*:.*@|(?<=[?&])([^=&\s]*)=[^&]*")
+
+_SECRET_OPTION = re.compile(r"(?i)pass|pwd|secret|token|credential")
 
 #: Arguments of ``st.set_page_config``, and their values if there are few.
 PAGE_CONFIG: dict[str, tuple[str, ...]] = {
@@ -56,7 +58,10 @@ def _split(value: t.Any) -> t.Any:
 
 
 def _object(value: t.Any) -> t.Any:
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("a JSON object") from None
 
 
 def _mount(value: str) -> str:
@@ -184,6 +189,21 @@ def _signing_secret(value: str) -> str:
     return value
 
 
+def _operations_token(value: str) -> str:
+    if value and (len(value) < 16 or not value.isascii() or not value.isprintable()):
+        raise ValueError("at least 16 characters of ASCII, such as of: openssl rand -hex 32")
+    return value
+
+
+def _metrics_path(value: str) -> str:
+    path = _mount(value)
+    own = path.startswith(f"{INTERNAL_PREFIX}/")
+    taken = own and path.split("/")[2] in ("debug", "shim.js", "tunnel")
+    if not path or taken or (not own and reserved_segment(path.split("/")[1], "/")):
+        raise ValueError("a path such as /metrics that nothing else answers")
+    return path
+
+
 def _secure_url(value: str) -> str:
     if value and not is_secure(value):
         raise ValueError("an https URL such as https://example.org/jwks.json")
@@ -226,6 +246,24 @@ def shown(marks: t.Iterable[object], value: t.Any) -> t.Any:
     return value
 
 
+def secrets(marks: t.Iterable[object], value: t.Any) -> t.Iterator[str]:
+    """Yield what a setting's value has of secrets.
+
+    :param marks: The field's ``metadata``.
+    """
+    for mark in marks:
+        if isinstance(mark, Secret) and value:
+            yield value
+        elif isinstance(mark, HidesPassword) and isinstance(value, str):
+            for found in _IN_URL.finditer(value):
+                if found[1] and not _SECRET_OPTION.search(found[1]):
+                    continue  # any text of a log may have it: sslmode=verify-full
+                secret = found[0].partition("=" if found[1] else ":")[2]
+                secret = secret if found[1] else secret[:-1]
+                # Drivers that complain about one have decoded it.
+                yield from {secret, unquote(secret)}
+
+
 def hide_password(url: str) -> str:
     """Return a URL without name and password, and without what its options say."""
     return _IN_URL.sub(lambda m: f"{m[1]}={MASK}" if m[1] else f"{MASK}@", url)
@@ -254,6 +292,10 @@ Parameter = t.Annotated[str, AfterValidator(_parameter)]
 SessionSecret = t.Annotated[str, AfterValidator(_session_secret), Secret()]
 #: What tokens are signed with.
 SigningSecret = t.Annotated[str, AfterValidator(_signing_secret), Secret()]
+#: What operators say to be let in.
+OperationsToken = t.Annotated[str, AfterValidator(_operations_token), Secret()]
+#: Where the metrics are.
+MetricsPath = t.Annotated[str, AfterValidator(_metrics_path)]
 #: Where nobody in between can change what is there.
 SecureUrl = t.Annotated[str, AfterValidator(_secure_url)]
 #: Where URL sessions are kept.

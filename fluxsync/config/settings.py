@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import typing as t
 from urllib.parse import urlsplit
 
@@ -10,17 +11,18 @@ import pydantic
 
 from ..exceptions import ConfigError
 from ..sansio import rootpath
-from ..sansio.paths import normalize_mount
+from ..sansio.paths import is_under, normalize_mount
 from ..sansio.rootpath import RootPath
 from . import sources
 from .explaining import explain
-from .fields import shown
+from .fields import secrets, shown
 from .groups import (
     AddressSettings,
     HopSettings,
     IdentitySettings,
     OperationsSettings,
     PageSettings,
+    ProtectionSettings,
     ServingSettings,
     TunnelSettings,
     WebSocketSettings,
@@ -43,6 +45,7 @@ class FluxSyncSettings(
     TunnelSettings,
     WebSocketSettings,
     HopSettings,
+    ProtectionSettings,
     AddressSettings,
     OperationsSettings,
     ServingSettings,
@@ -67,9 +70,13 @@ class FluxSyncSettings(
         self._origins = {name: f.source for name, f in found.items()}
         if self.streamlit_script and self.streamlit_upstream:
             self._refuse("streamlit_script", "nothing, as streamlit_upstream is set: choose one")
+        if is_under(self.gateway_prometheus_metrics_path, self.api_mount_path):
+            self._refuse("gateway_prometheus_metrics_path", "a path that isn't the API's")
         public = self._public_path
         if public and self.root_path and public != self.root_path:
             self._refuse("root_path", f"{public}, as in public_base_url, or nothing")
+        if conflict := self.conflict():
+            self._refuse(*conflict)
         if hidden := rootpath.hides(self.root.path, self.api_mount_path):
             other = "" if hidden != self.api_mount_path else ", or another api_mount_path"
             self._refuse(self.root.rule, f"another path, as {hidden} is taken{other}")
@@ -85,6 +92,12 @@ class FluxSyncSettings(
     def shown(self, name: str) -> t.Any:
         """Return a setting's value without secrets."""
         return shown(type(self).model_fields[name].metadata, getattr(self, name))
+
+    def secrets(self) -> frozenset[str]:
+        """Return what must not be seen anywhere: the secrets themselves, and passwords of URLs."""
+        fields = type(self).model_fields.items()
+        found = (secrets(field.metadata, getattr(self, name)) for name, field in fields)
+        return frozenset(itertools.chain.from_iterable(found))
 
     def with_values(self, **values: t.Any) -> te.Self:
         """Return a copy with other values, which the program's code says.

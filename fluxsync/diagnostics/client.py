@@ -29,12 +29,14 @@ class Options:
     :ivar patience: Seconds that connections are left alone to see whether they're cut.
     :ivar headers: More fields for each request.
     :ivar upload: Size in bytes of the largest upload.
+    :ivar is_near: Whether it's the server's own address, from its own machine.
     """
 
     timeout: float = 10.0
     patience: float = 5.0
     headers: tuple[tuple[str, str], ...] = ()
     upload: int = 25 * 1024 * 1024
+    is_near: bool = False
     security: Security = dataclasses.field(default_factory=Security)
 
 

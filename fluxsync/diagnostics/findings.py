@@ -23,6 +23,8 @@ class Hop(enum.Enum):
     PROXY = "proxy"
     GATEWAY = "gateway"
     STREAMLIT = "Streamlit"
+    MACHINE = "machine"
+    PROJECT = "project"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,6 +38,22 @@ def judge_health(healthz: Answer, readyz: Answer) -> Finding:
     return warning("health", Hop.PROXY, f"/readyz {describe(readyz)}.", remedy)
 
 
+def judge_operations(name: str, answer: Answer, *, is_near: bool) -> Finding | None:
+    """Return whether what is for operators is shown to anybody; ``None`` if it isn't.
+
+    :param name: Last part of its path.
+    :param is_near: Whether who asks is on the server's machine, and so is an operator.
+    """
+    shown = b"fluxsync_" in answer.content or b"replicas" in answer.content
+    if is_near or answer.status != 200 or not answer.is_gateways or not shown:
+        return None
+    text = f"/__fluxsync/{name} is shown to whoever asks, without a token."
+    remedy = ("FLUXSYNC_OPERATIONS_TOKEN=..., such as of: openssl rand -hex 32",)
+    local = answer.address.host in ("127.0.0.1", "::1", "localhost")
+    # From here, it may be that nothing is between: then it's for whoever is on this machine.
+    return (warning if local else problem)("operations", Hop.GATEWAY, text, remedy)
+
+
 def judge_foreign(page: Answer, health: Answer) -> Finding:
     """Return what to say where there's no fluxsync.
 

@@ -64,6 +64,9 @@ def _around(
         if known is not None:
             yield known
     yield services.judge_health(healthz, client.get(mount.under("readyz")))
+    for path in ("metrics", "debug"):
+        answer = client.get(mount.under(f"__fluxsync/{path}"))
+        yield from _known(services.judge_operations(path, answer, is_near=client.options.is_near))
 
 
 def _within(client: Client, mount: Address, arrival: Arrival) -> t.Iterator[Finding]:

@@ -17,8 +17,11 @@ from ..bridges import sockets
 from ..bridges.relay import RETRY_AFTER
 from ..bridges.turns import at_exit
 from ..exceptions import BridgeError
-from ..sansio import handshake
+from ..sansio import closecodes, handshake
+from ..telemetry import metrics, spans
+from ..telemetry.metrics import Tally
 from ..telemetry.requestid import HEADER
+from ..telemetry.tracing import begin_span
 from .errors import Failure
 
 if t.TYPE_CHECKING:
@@ -27,12 +30,15 @@ if t.TYPE_CHECKING:
     from ..api.connection import WebSocket
     from ..api.websockets import Match, WebSocketRoutes
     from ..config import FluxSyncSettings
+    from ..telemetry.tracing import Span
     from ..typing import StartResponse, WSGIEnvironment
     from .opening import Opener
     from .request import Request
 
 logger = logging.getLogger("fluxsync.api")
 
+#: What metrics call these.
+_API = "api"
 #: Seconds that clients get to take note of this process's end.
 _GOODBYE = 1.0
 
@@ -43,14 +49,20 @@ class ApiSockets:
     Thread-safe; starts nothing before the first one.
 
     :param opener: Says which pages may open one.
+    :param tally: Counts them; ``None`` counts nothing.
     """
 
     def __init__(
-        self, settings: FluxSyncSettings, routes: WebSocketRoutes | None, opener: Opener
+        self,
+        settings: FluxSyncSettings,
+        routes: WebSocketRoutes | None,
+        opener: Opener,
+        tally: Tally | None,
     ) -> None:
         self._settings = settings
         self._routes = routes
         self._opener = opener
+        self._tally = tally or Tally()
         self._lock = threading.Lock()
         self._pid = 0
         self._taken = 0
@@ -83,6 +95,7 @@ class ApiSockets:
                 "this is a WebSocket: ask with Upgrade: websocket, and have proxies pass it on",
                 [("Upgrade", "websocket"), ("Connection", "Upgrade")],
             )
+        request.exchange.transport = "websocket"
         refusal = handshake.check_request(
             request.method, environ.get("SERVER_PROTOCOL", ""), request.headers
         )
@@ -134,11 +147,21 @@ class ApiSockets:
             "request_id": request.request_id,
             "client": request.client.address,
             "path": request.path,
+            "transport": _API,
         }
+        span = begin_span(
+            "fluxsync.websocket",
+            {
+                "fluxsync.request_id": request.request_id,
+                "fluxsync.transport": _API,
+                "client.address": request.client.address,
+                "url.path": request.path,
+            },
+        )
         context = contextvars.copy_context()
         thread = threading.Thread(
             target=context.run,
-            args=(self._run, websocket, match, facts),
+            args=(self._run, websocket, match, facts, span),
             name="fluxsync-api-websocket",
             daemon=True,
         )
@@ -149,10 +172,11 @@ class ApiSockets:
         except RuntimeError as e:  # too many threads
             with self._lock:
                 del self._open[websocket]
+            span.end(e)
             line.abort()
             raise Failure(503, str(e)) from e
 
-    def _run(self, websocket: WebSocket, match: Match, facts: dict[str, t.Any]) -> None:
+    def _run(self, websocket: WebSocket, match: Match, facts: dict[str, t.Any], span: Span) -> None:
         """Call the handler; the thread's target."""
         from simple_websocket import ConnectionClosed
 
@@ -160,9 +184,12 @@ class ApiSockets:
 
         began = time.monotonic()
         logger.info("websocket opened", extra=facts)
+        self._tally.add(metrics.WEBSOCKETS_OPENED, _API)
+        self._tally.add(metrics.WEBSOCKETS_OPEN, _API)
         code = NORMAL
         try:
-            match.handler(websocket, **match.arguments)
+            with span.current():
+                match.handler(websocket, **match.arguments)
         except ConnectionClosed:
             pass
         except (Exception, SystemExit):
@@ -179,10 +206,25 @@ class ApiSockets:
                 del self._open[websocket]
                 self._finishing.discard(threading.current_thread())
             self._give_place_back()
+            duration, closed = time.monotonic() - began, int(websocket.close_reason)
+            bytes_in, bytes_out = websocket.traffic
             outcome = {
-                "code": int(websocket.close_reason),
-                "duration_seconds": time.monotonic() - began,
+                "code": closed,
+                "close": str(closecodes.Close(closed, websocket.close_message or "")),
+                "duration_seconds": duration,
+                "bytes_in": bytes_in,
+                "bytes_out": bytes_out,
             }
+            for name in ("code", "bytes_in", "bytes_out"):
+                span.set_attribute(spans.WEBSOCKET[name], outcome[name])
+            if code == INTERNAL_ERROR:
+                span.fail(str(code))
+            span.end()
+            self._tally.add(metrics.WEBSOCKETS_OPEN, _API, amount=-1)
+            self._tally.add(metrics.WEBSOCKETS_CLOSED, _API, closecodes.label(closed))
+            self._tally.observe(metrics.WEBSOCKET_DURATION, duration, _API)
+            self._tally.add(metrics.WEBSOCKET_BYTES, _API, "received", amount=bytes_in)
+            self._tally.add(metrics.WEBSOCKET_BYTES, _API, "sent", amount=bytes_out)
             logger.info("websocket closed", extra={**facts, **outcome})
 
     def _take_place(self) -> None:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import typing as t
-from urllib.parse import urlsplit
 
-from ..api import mounting
 from ..bridges.chunks import provide_input
-from ..exceptions import ApiError
 from ..sansio import paths
 from ..sansio.routing import Route
-from ..telemetry.access import Exchange, LoggedBody
+from ..telemetry import spans, tracing
+from ..telemetry.access import Exchange
+from ..telemetry.metrics import Tally
+from ..telemetry.recorder import Recent, RecordedBody, Recorder
 from ..telemetry.requestid import (
-    ENVIRON_KEY,
     HEADER,
-    IdentifiedBody,
     accept_request_id,
-    current_request_id,
 )
 from . import health, misplaced, script
-from .apisockets import ApiSockets
+from .admission import PlacedBody
+from .api import ApiProxy
 from .assets import Assets
-from .calls import CALL, in_callers_terms
-from .delivery import ApiFile, client_socket, deliver
+from .calls import CALL
+from .delivery import deliver
 from .errors import Failure
+from .guards import find_guards
 from .handover import HandOver
 from .opening import Opener
+from .operations import Operations
 from .request import Request, RequestReader
 from .streamlit import StreamlitProxy
 from .tunnel import TunnelProxy
@@ -62,23 +62,24 @@ class Gateway:
         websockets: WebSocketRoutes | None = None,
     ) -> None:
         self._settings = settings
-        self._api = api
-        self._has_begun = False
         self._supervisor = supervisor
         self._reader = RequestReader(settings, platform, lambda: supervisor.secret)
-        self._hand_over = HandOver(settings, supervisor)
-        self._public = urlsplit(settings.public_base_url)[:2] if settings.public_base_url else None
+        self._recorder = recorder = _make_recorder(settings)
+        self._operations = Operations(settings, supervisor, recorder, platform)
+        if recorder.tally is not None or recorder.recent is not None:
+            supervisor.report = self._operations.report
+        self._guards = find_guards(settings, self._operations.__contains__)
+        self._hand_over = HandOver(settings, supervisor, recorder)
         public = (settings.public_base_url,) if settings.public_base_url else ()
         allowed = (*public, *settings.allowed_origins, *platform.origins)
         self._streamlit = StreamlitProxy(
             settings, supervisor.serving_table, self._hand_over, allowed
         )
         opener = Opener(settings, supervisor, allowed)
-        self._api_sockets = ApiSockets(settings, websockets, opener)
+        self._api = ApiProxy(settings, api, websockets, opener, recorder.tally)
         self._websocket = WebSocketProxy(opener, self._hand_over)
-        self._tunnel = TunnelProxy(settings, supervisor, opener)
+        self._tunnel = TunnelProxy(settings, supervisor, opener, recorder)
         self._assets = Assets(settings, lambda: supervisor.table, self._streamlit)
-        self._log = settings.enable_gateway_access_log
         #: How this process's own code calls the API.
         self.offer: Offer | None = None
         #: Called when the application is loaded.
@@ -96,24 +97,19 @@ class Gateway:
 
         :raise ApiError: Requests have been answered already.
         """
-        if self._has_begun:
-            raise ApiError("api: requests have been answered; assign it before the first one")
-        self._api = api
+        self._api.replace(api)
 
     def start_api(self) -> None:
         """Start an API that takes time for it; at the latest, a request does.
 
         Call it in the process that serves requests, when the user's modules are loaded.
         """
-        self._has_begun = True
-        mounting.start_api(self._api)
+        self._api.start()
         self.loaded()
 
     def end_api(self) -> None:
         """Close the API's WebSockets and end the API, as long as is graceful."""
-        self._api_sockets.leave()
-        mounting.end_api(self._api, self._settings.graceful_timeout_s)
-        self._api_sockets.end()
+        self._api.end()
 
     def close(self) -> None:
         """Close idle connections to Streamlit; more requests open new ones."""
@@ -121,8 +117,8 @@ class Gateway:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        if not self._has_begun:
-            self._has_begun = True
+        if not self._api.has_begun:
+            self._api.has_begun = True
             self.loaded()
         self._supervisor.start()
         provide_input(environ)
@@ -130,31 +126,52 @@ class Gateway:
             request = self._reader.read(environ)
         except ValueError as e:
             return self._refuse(environ, str(e), start_response)
-        respond = _recording(request.exchange, start_response)
+        exchange = request.exchange
+        self._recorder.begin(exchange)
+        if not tracing.is_wanted():
+            return self._answer(request, start_response)
+        spans.begin_request(exchange, environ, request.client.scheme, request.route)
+        with exchange.span.current():
+            return self._answer(request, start_response)
+
+    def _answer(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, and have its end recorded."""
+        exchange, environ = request.exchange, request.environ
+        respond = _recording(exchange, start_response)
+        if self._guards is not None and CALL not in environ:
+            respond = self._guards.protect(request, respond)
         try:
             body = self._dispatch(request, respond)
         except Failure as failure:
-            request.exchange.error = failure.detail
+            request.leave_place()
+            exchange.error, exchange.failure = failure.detail, failure.kind
             body = failure.respond(respond, request)
         except BaseException as e:
-            request.exchange.error = repr(e)
-            request.exchange.status = 500
-            if self._log:
-                request.exchange.log()
+            request.leave_place()
+            exchange.error, exchange.status = repr(e), 500
+            self._recorder.end(exchange)
             raise
         body = deliver(body, request, self._hand_over)
-        if not self._log:
+        if request.place is not None:
+            body = PlacedBody(body, request.place)
+        if not (self._recorder.is_active or exchange.span.is_wanted):
             return body
         if request.file is not None:
             # A server that's to send a file must see its own wrapper around it.
-            request.file.exchange = request.exchange
+            request.file.ends = exchange, self._recorder
             return body
-        return LoggedBody(body, request.exchange)
+        return RecordedBody(body, exchange, self._recorder)
 
     def _dispatch(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         route = request.route
+        if self._guards is not None and CALL not in request.environ:
+            answered = self._guards.answer(request, start_response)
+            if answered is not None:
+                return answered
+        if request.path in self._operations and CALL not in request.environ:
+            return self._operations(request, start_response)
         if route is Route.API:
-            return self._call_api(request, start_response)
+            return self._api(request, start_response)
         if CALL in request.environ:
             raise Failure(404, "pages can call the API here, and nothing else")
         if route is Route.WEBSOCKET:
@@ -176,62 +193,6 @@ class Gateway:
             raise misplaced.refuse(request)
         raise Failure(404, "there is nothing here")
 
-    def _call_api(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-        if CALL in request.environ:
-            mount = self._settings.api_mount_path
-            start_response = in_callers_terms(start_response, request, mount, self._public)
-            request.exchange.route = "call"
-        former = current_request_id.get()
-        current_request_id.set(request.request_id)
-        try:
-            environ = self._api_environ(request)
-            found = self._api_sockets.find(request)
-            if found is None:
-                body = self._api(environ, start_response)
-            else:
-                body = self._api_sockets(request, found, environ, start_response)
-        except BaseException:
-            current_request_id.set(former)
-            raise
-        wrapper = request.environ.get("wsgi.file_wrapper")
-        if isinstance(body, (ApiFile, wrapper) if isinstance(wrapper, type) else ApiFile):
-            # No code of the application runs while it's sent, and the server looks at its type.
-            current_request_id.set(former)
-            return body
-        return IdentifiedBody(body, former)
-
-    def _api_environ(self, request: Request) -> WSGIEnvironment:
-        """Return the environ for the API: its mount, the truth about the client."""
-        mount, client = self._settings.api_mount_path, request.client
-        # A copy: the server reads its own again when it has sent the response.
-        environ = request.environ.copy()
-        for key in request.trust.lies(environ, client):
-            del environ[key]
-        environ["SCRIPT_NAME"] = request.root + mount
-        environ["PATH_INFO"] = request.path[len(mount) :]
-        environ["REMOTE_ADDR"] = client.address
-        if environ.get("CONTENT_LENGTH"):
-            # gunicorn's input just ends where a client breaks off. Unless it's called complete,
-            # Werkzeug counts, and such a body is refused.
-            environ.pop("wsgi.input_terminated", None)
-        # What the settings say is so whatever Host a client or proxy makes up.
-        scheme, host = self._public or (client.scheme, client.host)
-        environ["wsgi.url_scheme"] = scheme
-        environ["fluxsync.scheme"] = client.scheme
-        if host:
-            environ["HTTP_HOST"] = host
-        environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
-        environ["fluxsync.root_path"] = request.root_path
-        environ["fluxsync.cookie_path"] = request.cookie_root or "/"
-        environ["fluxsync.peer"] = request.environ.get("REMOTE_ADDR", "")
-        # A page's call has no address. It isn't a proxy's, even if those of this machine are.
-        environ["fluxsync.via_trusted"] = client.via_trusted and CALL not in environ
-        if request.user is not None:
-            environ["REMOTE_USER"], environ["fluxsync.user"] = request.user.name, request.user
-        if client_socket(environ) is not None:
-            environ["wsgi.file_wrapper"] = ApiFile
-        return environ
-
     def _refuse(
         self, environ: WSGIEnvironment, detail: str, start_response: StartResponse
     ) -> Iterable[bytes]:
@@ -242,10 +203,21 @@ class Gateway:
             "",
             accept_request_id(""),
             environ.get("REMOTE_ADDR", ""),
+            "malformed",
             error=detail,
         )
-        body = Failure(400, detail).respond(_recording(exchange, start_response))
-        return LoggedBody(body, exchange) if self._log else body
+        self._recorder.begin(exchange)
+        respond = _recording(exchange, start_response)
+        if self._guards is not None:
+            respond = self._guards.protect_unread(respond)
+        body = Failure(400, detail).respond(respond)
+        return RecordedBody(body, exchange, self._recorder)
+
+
+def _make_recorder(settings: FluxSyncSettings) -> Recorder:
+    tally = Tally() if settings.enable_gateway_prometheus_metrics else None
+    recent = Recent() if settings.debug else None
+    return Recorder(tally, recent, log=settings.enable_gateway_access_log)
 
 
 def _add_slash(request: Request, start_response: StartResponse) -> Iterable[bytes]:

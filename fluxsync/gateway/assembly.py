@@ -82,18 +82,23 @@ def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
         "start_timeout": settings.streamlit_start_timeout_s,
         "graceful_timeout": settings.graceful_timeout_s,
         "log_level": settings.log_level,
+        "log_format": settings.log_format,
+        "secrets": tuple(sorted(settings.secrets())),
         "limits": dataclasses.asdict(relay_limits(settings)),
         "end_anchor": settings.exit_if_streamlit_fails,
         "url": host.url,
         "browser_url": public_url(settings, platform),
         "linger": host.linger,
+        "server": host.role,
         "cache_dirs": tuple(map(str, directories.candidates(settings.cache_dir))),
     }
     if settings.streamlit_upstream:
         addresses = tuple(url.removeprefix("http://") for url in settings.streamlit_upstream)
         return Spec(name=", ".join(settings.streamlit_upstream), upstreams=addresses, **common)
     script = settings.streamlit_script
-    environment = streamlit_environment(os.environ, settings.streamlit_env)
+    # They may have a password for the collector in them.
+    traces = ("OTEL_*",) if settings.enable_opentelemetry else ()
+    environment = streamlit_environment(os.environ, (*settings.streamlit_env, *traces))
     environment[API_BASE_VARIABLE] = api_base(settings, host)
     # Else it could be the one of a page that has started this server.
     environment.pop(CALLS_VARIABLE, None)

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..process.client import SupervisorClient
+    from ..telemetry.recorder import Recorder
     from ..typing import StartResponse
     from .request import Request
 
@@ -28,12 +29,12 @@ class Entrusting:
 
     Thread-safe.
 
-    :param log: Whether the access log is written.
+    :param recorder: Takes note of requests that are passed on.
     """
 
-    def __init__(self, supervisor: SupervisorClient, *, log: bool) -> None:
+    def __init__(self, supervisor: SupervisorClient, recorder: Recorder) -> None:
         self._supervisor = supervisor
-        self._log = log
+        self._recorder = recorder
 
     def ask(
         self,
@@ -87,11 +88,10 @@ class Entrusting:
         :param body: What has come of the request's body, and how many bytes are still to come.
         :raise SupervisorError: There's none.
         """
-        exchange = request.exchange
-        described = dataclasses.asdict(exchange) if self._log else None
         data, left = body
+        described = dataclasses.asdict(request.exchange)
         self._send(request, verb, data, [client], described, left)
-        exchange.is_handed_over = True
+        self._recorder.pass_on(request.exchange)
         sockets.bury(client)
         # For the server's log; its connection is dead.
         start_response("202 Accepted", [("Content-Length", "0")])

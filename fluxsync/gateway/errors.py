@@ -21,8 +21,12 @@ if t.TYPE_CHECKING:
 
 _PAGE = string.Template(pathlib.Path(__file__).with_name("error.html").read_text(encoding="utf-8"))
 
+#: What metrics call it when there's no Streamlit to send a request to.
+NOT_READY = "not_ready"
+
 TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -44,6 +48,8 @@ class Failure(Exception):
     :param headers: More header fields.
     :param refresh: Seconds after which a browser is to try again; 0 is never.
     :param output: A program's own words.
+    :param kind: What metrics call a failure of the hop to Streamlit, or
+        :data:`~fluxsync.telemetry.access.BUSY`.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Failure(Exception):
         *,
         refresh: int = 0,
         output: str = "",
+        kind: str = "",
     ) -> None:
         super().__init__(status, detail)
         self.status = status
@@ -61,6 +68,7 @@ class Failure(Exception):
         self.headers = headers or []
         self.refresh = refresh
         self.output = output
+        self.kind = kind
 
     def respond(
         self, start_response: StartResponse, request: Request | None = None
@@ -108,10 +116,10 @@ class Failure(Exception):
 def from_upstream(error: UpstreamError) -> Failure:
     """Return the answer to a failed hop to Streamlit."""
     if isinstance(error, UpstreamTimeout):
-        return Failure(504, str(error))
+        return Failure(504, str(error), kind=error.kind)
     if isinstance(error, UpstreamUnavailable):
-        return Failure(502, f"Streamlit can't be reached: {error}")
-    return Failure(502, f"Streamlit's answer can't be used: {error}")
+        return Failure(502, f"Streamlit can't be reached: {error}", kind=error.kind)
+    return Failure(502, f"Streamlit's answer can't be used: {error}", kind=error.kind)
 
 
 def not_ready(table: Table) -> Failure:
@@ -123,7 +131,12 @@ def not_ready(table: Table) -> Failure:
             "Streamlit does not start. The API is not affected.",
             [("Retry-After", "30")],
             output=redact_text(given_up[0].reason),
+            kind=NOT_READY,
         )
     return Failure(
-        503, "Streamlit is starting; this page tries again.", [("Retry-After", "1")], refresh=1
+        503,
+        "Streamlit is starting; this page tries again.",
+        [("Retry-After", "1")],
+        refresh=1,
+        kind=NOT_READY,
     )

@@ -10,6 +10,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..telemetry.access import Exchange
+    from ..telemetry.recorder import Recorder
     from ..typing import Headers, StartResponse
     from .request import Request
 
@@ -20,7 +21,7 @@ _BLOCK = 256 * 1024
 
 
 class OpenFile(io.FileIO):
-    """A file to be sent. Closed by whoever sends it, and logged then if it goes on its own.
+    """A file to be sent. Closed by whoever sends it; if it goes on its own, its request ends then.
 
     :raise OSError: It can't be opened.
     """
@@ -31,8 +32,8 @@ class OpenFile(io.FileIO):
         self.size = found.st_size
         #: Time of the last change, in nanoseconds.
         self.changed = found.st_mtime_ns
-        #: To be logged when it's closed.
-        self.exchange: Exchange | None = None
+        #: The request that has ended when it's closed, and who is to know.
+        self.ends: tuple[Exchange, Recorder] | None = None
         self._part = (0, 0)
 
     def be_sent(self, offset: int, count: int) -> None:
@@ -41,15 +42,16 @@ class OpenFile(io.FileIO):
         self._part = (offset, count)
 
     def close(self) -> None:
-        """Close it, and write its line to the access log."""
-        exchange, self.exchange = self.exchange, None
+        """Close it, and have its request recorded."""
+        ends, self.ends = self.ends, None
         try:
-            if exchange is not None:
+            if ends is not None:
+                exchange, recorder = ends
                 offset, count = self._part
                 # Servers that read it stand where they stopped. gunicorn goes back to where it
                 # began once the kernel has sent it all, and stands elsewhere if that failed.
                 exchange.bytes = self.tell() - offset or count
-                exchange.log()
+                recorder.end(exchange)
         finally:
             super().close()
 

@@ -13,7 +13,7 @@ from ..bridges import sockets
 from ..bridges.limits import Limits
 from ..bridges.relay import Relay, Session
 from ..exceptions import SupervisorError
-from ..telemetry.access import log_nothing
+from ..telemetry.tracing import record
 
 if t.TYPE_CHECKING:
     from ..bridges.downloads import Source
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from ..process.client import SupervisorClient
     from ..sansio.admission import Full
     from ..sansio.relayed import Context
-    from ..telemetry.access import Exchange
+    from ..telemetry.recorder import Recorder
     from .request import Request
 
 
@@ -34,13 +34,17 @@ class HandOver:
 
     Thread-safe. What is handed over is the WSGI server's no more: it's left a dead connection
     in its place.
+
+    :param recorder: Takes note of requests that end here, or are passed on.
     """
 
-    def __init__(self, settings: FluxSyncSettings, supervisor: SupervisorClient) -> None:
+    def __init__(
+        self, settings: FluxSyncSettings, supervisor: SupervisorClient, recorder: Recorder
+    ) -> None:
         self._supervisor = supervisor
+        self._recorder = recorder
         self._limits = relay_limits(settings)
         self._is_local = settings.gateway_ws_relay == "worker"
-        self._log = settings.enable_gateway_access_log
         self._relays: dict[str, Relay] = {}
 
     @property
@@ -52,7 +56,8 @@ class HandOver:
         if not self._relays:
             files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             # Threads may make one each; the first stays.
-            self._relays.setdefault("local", Relay(self._limits.within(files)))
+            relay = Relay(self._limits.within(files), tally=self._recorder.tally, on_traced=record)
+            self._relays.setdefault("local", relay)
             atexit.register(self._relays["local"].end, _GOODBYE)
         return self._relays["local"]
 
@@ -93,17 +98,18 @@ class HandOver:
         :param first: What Streamlit gets before: the request's head, and what has come.
         """
         exchange = request.exchange
-        exchange.is_handed_over = True
         message = {
             "type": "upload",
-            "exchange": self._described(exchange),
+            "exchange": dataclasses.asdict(exchange),
             "context": dataclasses.asdict(context),
             "left": left,
         }
-        if not self._send(message, first, client, upstream):
+        if self._send(message, first, client, upstream):
+            self._recorder.pass_on(exchange)
+        else:
+            exchange.is_handed_over = True
             pair = sockets.take_plain(client), upstream.dup()
-            over = exchange.answered if self._log else log_nothing
-            self._local.upload(context, pair, left, first, over)
+            self._local.upload(context, pair, left, first, self._recorder.answered(exchange))
 
     def download(
         self, request: Request, client: socket.socket, source: Source, left: int, first: bytes
@@ -114,16 +120,14 @@ class HandOver:
         :param first: What is to be sent before.
         """
         exchange = request.exchange
-        exchange.is_handed_over = True
-        message = {"type": "download", "exchange": self._described(exchange), "left": left}
-        if not self._send(message, first, client, source):
+        message = {"type": "download", "exchange": dataclasses.asdict(exchange), "left": left}
+        if self._send(message, first, client, source):
+            self._recorder.pass_on(exchange)
+        else:
+            exchange.is_handed_over = True
+            over = self._recorder.ended(exchange)
             taken = sockets.take_plain(client)
-            over = exchange.ended if self._log else log_nothing
             self._local.download(taken, _duplicate(source), left, first, over)
-
-    def _described(self, exchange: Exchange) -> dict[str, t.Any] | None:
-        """Return what the relay needs for the access log."""
-        return dataclasses.asdict(exchange) if self._log else None
 
     def _stays(self, client: socket.socket) -> bool:
         return self._is_local or not sockets.can_leave(client)

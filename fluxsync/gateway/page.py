@@ -7,6 +7,7 @@ import typing as t
 import zlib
 
 from ..sansio import encodings, injection, paths, routing
+from ..sansio.protection import NONCE
 from . import misplaced
 from . import script as _script
 
@@ -29,11 +30,14 @@ class Pages:
         self._transport = settings.gateway_transport
         self._nonce_field = settings.gateway_csp_nonce_header
         self._root_path = settings.root.path
+        #: Whether Streamlit's own scripts need a nonce, also in pages without ours.
+        self._has_nonces = NONCE in settings.content_security_policy
+        self._is_off = self._kind == "off" and not self._has_nonces
 
     def may_answer(self, request: Request) -> bool:
         """Whether the answer to a request may be Streamlit's page."""
         return (
-            (self._kind != "off" or _is_deep(request))
+            (not self._is_off or _is_deep(request))
             and request.method in ("GET", "HEAD")
             and not routing.is_streamlits_own(request.path)
         )
@@ -45,7 +49,7 @@ class Pages:
         that it hasn't changed, where Streamlit's server has more than pages (``st.App``).
         """
         wants_page = "text/html" in request.header("accept").lower()
-        return injection.ask_whole(fields) if wants_page and self._kind != "off" else fields
+        return injection.ask_whole(fields) if wants_page and not self._is_off else fields
 
     def edit(self, request: Request, response: GatewayResponse, fields: Headers) -> Headers:
         """Put the script into a page, and return the fields that it has then.
@@ -58,7 +62,7 @@ class Pages:
         body = response.body
         if _is_deep(request) and request.method == "GET" and _is_streamlits(body):
             raise misplaced.refuse_page(request)
-        if self._kind == "off":
+        if self._is_off:
             return fields
         head, left = body.head, body.remaining
         is_small = left is None or left <= injection.LIMIT
@@ -78,11 +82,12 @@ class Pages:
         self, request: Request, body: UpstreamBody, fields: Headers, before: bytes, after: bytes
     ) -> Headers:
         script = _script.load()
-        nonce = self._nonce(request)
+        nonce = request.nonce or proxy_nonce(request, self._nonce_field)
         if nonce:
             after = injection.with_nonce(after, nonce)
-        before += self._tag(request, script, nonce)
-        after = b"</script>" + after
+        if self._kind != "off":
+            before += self._tag(request, script, nonce)
+            after = b"</script>" + after
         is_inline = self._kind == "inline"
         accepted = encodings.choose(request.header("accept-encoding"), ("gzip",))
         coding = "gzip" if accepted == "gzip" and body.is_complete else ""
@@ -93,12 +98,6 @@ class Pages:
         else:
             body.put_back(gzip.compress(before + after, 6, mtime=0))
         return injection.edited_fields(fields, body.remaining, coding)
-
-    def _nonce(self, request: Request) -> str:
-        """Return the nonce of the policy that a trusted proxy will give the page, or ``""``."""
-        if not self._nonce_field or not request.client.via_trusted:
-            return ""
-        return injection.nonce(request.header(self._nonce_field))
 
     def _tag(self, request: Request, script: _script.PageScript, nonce: str) -> bytes:
         path = request.target.path
@@ -112,6 +111,16 @@ class Pages:
         if nonce:
             attributes.append(("nonce", nonce))
         return injection.opening_tag(attributes)
+
+
+def proxy_nonce(request: Request, name: str) -> str:
+    """Return the nonce of the policy that a trusted proxy will give the page, or ``""``.
+
+    :param name: Name of the field that says so; ``""`` if there's none.
+    """
+    if not name or not request.client.via_trusted:
+        return ""
+    return injection.nonce(request.header(name))
 
 
 def _is_deep(request: Request) -> bool:

@@ -18,11 +18,13 @@ from ..sansio import (
     routing,
 )
 from ..sansio import headers as _headers
+from ..sansio.protection import NOTHING, Added
 from ..sansio.routing import Route
 from ..sansio.trust import Trust
 from ..telemetry.access import Exchange
 from ..telemetry.redaction import redact_parameter
 from ..telemetry.requestid import accept_request_id
+from ..telemetry.tracers import with_propagated
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
@@ -32,6 +34,7 @@ if t.TYPE_CHECKING:
     from ..sansio.paths import Target
     from ..sansio.rootpath import RootPath
     from ..typing import Headers, WSGIEnvironment
+    from .admission import Place
     from .files import OpenFile
 
 #: What Posit Connect tells the application.
@@ -71,6 +74,12 @@ class Request:
     user_secret: str = ""
     #: The file that the server sends as the answer, and whose end it tells nobody else.
     file: OpenFile | None = None
+    #: What its answer gets besides what whoever answers says.
+    added: Added = NOTHING
+    #: The nonce of the answer's policy, if it has one.
+    nonce: str = ""
+    #: Its place among those that are answered at once, if there's a limit.
+    place: Place | None = None
 
     @property
     def root(self) -> str:
@@ -96,6 +105,12 @@ class Request:
         """The replica that this browser has been with, or ``""``."""
         return _headers.cookie_value(self.header("cookie"), balancing.COOKIE)
 
+    def leave_place(self) -> None:
+        """Give its place back, if it has one."""
+        if self.place is not None:
+            self.place.leave()
+            self.place = None
+
     def set_cookie(self, name: str, value: str) -> tuple[str, str]:
         """Return the field that gives the browser a cookie for all of the application."""
         secure = "; Secure" if self.client.scheme == "https" else ""
@@ -115,7 +130,8 @@ class Request:
                 fields = _headers.without_cookie(fields, cookie)
         if self.user is not None:
             fields += identity.streamlit_fields(self.user, self.user_secret)
-        return fields + forwarding.added(self.client, self.root, self.request_id)
+        fields += forwarding.added(self.client, self.root, self.request_id)
+        return with_propagated(fields)
 
 
 class RequestReader:

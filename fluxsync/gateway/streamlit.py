@@ -8,9 +8,11 @@ from ..exceptions import UpstreamError
 from ..sansio import balancing, origins, rewriting
 from ..sansio import headers as _headers
 from ..sansio.framing import Framing, request_framing
+from ..telemetry import spans, tracing
 from ..upstream.adapter import BodyAborted, GatewayAdapter, GatewayRequest, GatewayResponse
 from ..upstream.connections import Pool
 from . import misplaced
+from .admission import find_places
 from .errors import Failure, from_upstream, not_ready
 from .page import Pages
 from .truncation import ResettingBody, ends_with_connection
@@ -54,6 +56,7 @@ class StreamlitProxy:
         self._table = table
         self._uploads = SlowUploads(settings, hand_over)
         self._pages = Pages(settings)
+        self._places = find_places(settings, "gateway_max_concurrent_upstream_http")
         self._adapters: dict[tuple[str, int], GatewayAdapter] = {}
         self._allowed = allowed
 
@@ -69,6 +72,8 @@ class StreamlitProxy:
         if row is None:
             raise not_ready(table)
         request.exchange.replica = row.id
+        if self._places is not None:
+            request.place = self._places.take()
         if body.framing.length:
             left = self._uploads.leave(request, row, body.framing.length, start_response)
             if left is not None:
@@ -111,6 +116,20 @@ class StreamlitProxy:
             raise
 
     def _send(
+        self, request: Request, body: RequestBody, row: Row, may_be_page: bool
+    ) -> GatewayResponse:
+        if not tracing.is_wanted():
+            return self._ask(request, body, row, may_be_page)
+        with spans.begin_upstream(request.exchange, f"{row.host}:{row.port}") as span:
+            try:
+                response = self._ask(request, body, row, may_be_page)
+            except Failure as e:
+                span.fail(e.kind or str(e.status))
+                raise
+            spans.end_upstream(span, response.status_code)
+        return response
+
+    def _ask(
         self, request: Request, body: RequestBody, row: Row, may_be_page: bool
     ) -> GatewayResponse:
         framing = body.framing

@@ -20,6 +20,7 @@ from ..exceptions import SupervisorError
 from ..sansio import exchanges, records
 from ..sansio import headers as _headers
 from ..sansio.routing import TUNNEL_PREFIX
+from ..telemetry.tracing import for_later
 from ..tunnel import messages
 from ..tunnel.registry import Claim
 from ..upstream.adapter import BodyAborted
@@ -35,6 +36,7 @@ if t.TYPE_CHECKING:
 
     from ..config import FluxSyncSettings
     from ..process.client import SupervisorClient
+    from ..telemetry.recorder import Recorder
     from ..typing import Headers, StartResponse
     from .opening import Opener
     from .request import Request
@@ -57,12 +59,16 @@ class TunnelProxy:
     """
 
     def __init__(
-        self, settings: FluxSyncSettings, supervisor: SupervisorClient, opener: Opener
+        self,
+        settings: FluxSyncSettings,
+        supervisor: SupervisorClient,
+        opener: Opener,
+        recorder: Recorder,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
         self._opener = opener
-        self._entrusted = Entrusting(supervisor, log=settings.enable_gateway_access_log)
+        self._entrusted = Entrusting(supervisor, recorder)
         self._verbs = {
             "probe": self._probe,
             "open": self._open,
@@ -107,6 +113,7 @@ class TunnelProxy:
 
     def _open(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         opening = exchanges.parse_opening(_read(_body(request, _MAX_OPENING)))
+        request.exchange.transport = opening.transport
         row = self._opener.choose(request)
         full = self._supervisor.full.reason(request.client.address)
         if full:
@@ -123,6 +130,8 @@ class TunnelProxy:
                 client=request.client.address,
                 path=_STREAM,
                 extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
+                transport="tunnel",
+                trace=for_later(),
             )
             verb = messages.Opened(claim, opening, session, is_new=not cookie)
             reply = self._entrusted.ask(request, verb, opened.early, opened.socket)
@@ -142,6 +151,7 @@ class TunnelProxy:
     def _exchange(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         query = request.target.query or ""
         ask = exchanges.parse_ask(query, self._settings.gateway_tunnel_wait_s)
+        request.exchange.transport = ask.mode
         waits = bool(ask.wait and ask.limit) and ask.mode != exchanges.SHORT_POLL
         body = _body(request, exchanges.PIECE)
         if waits and body.framing.has_body:

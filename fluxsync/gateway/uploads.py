@@ -71,6 +71,7 @@ class SlowUploads:
             path=request.target.path,
             root=request.root,
             authorities=(request.client.host, f"{row.host}:{row.port}"),
+            added=request.added,
         )
         with upstream:
             early = sockets.early_bytes(request.environ, client)[:length]

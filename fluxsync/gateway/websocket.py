@@ -10,6 +10,7 @@ from ..exceptions import BridgeError
 from ..sansio import exchanges, frames, handshake
 from ..sansio import headers as _headers
 from ..telemetry.requestid import HEADER
+from ..telemetry.tracing import for_later
 from ..upstream.websocket import Refused
 from .errors import TITLES, Failure
 from .opening import TRANSPORT_HEADER
@@ -49,6 +50,7 @@ class WebSocketProxy:
         :raise Failure: It can't be opened, or isn't allowed.
         """
         environ = request.environ
+        request.exchange.transport = "websocket"
         refusal = handshake.check_request(
             request.method, environ.get("SERVER_PROTOCOL", ""), request.headers
         )
@@ -85,6 +87,7 @@ class WebSocketProxy:
             client=request.client.address,
             path=request.path,
             extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
+            trace=for_later(),
         )
         early = sockets.early_bytes(request.environ, client)
         first = answer + greeting + opened.early

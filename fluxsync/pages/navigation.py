@@ -13,12 +13,14 @@ from ..config.environment import is_pages_process
 from ..config.target import import_target
 from ..exceptions import PageError, PageInputError
 from ..process.changes import MODULES
+from .annotations import name_of
 from .command import TARGET_VARIABLE
 from .deep_links import PAGE_KEY, keep_for_switch, match_nav_page, query_params, restore
 from .meta import PageMeta, page_meta
 from .ordering import arrange, default_page, find, paths
 from .overrides import current_overrides
 from .running import Run
+from .spans import page_span
 from .values import Texts, sentence
 
 if t.TYPE_CHECKING:
@@ -115,7 +117,7 @@ def bind(app: PageApplication, record: PageRecord) -> t.Callable[[], None]:
     def page() -> None:
         head = _Head()
         head.show(record.meta)
-        with app.in_page(), start_run(app) as run:
+        with app.in_page(), page_span(st, record.path), start_run(app) as run:
             try:
                 result = run.call(record.function, record.plan)
                 if inspect.isgenerator(result):
@@ -156,7 +158,7 @@ def inject(
         current = Run.current()
         if current is not None:
             return current.call(function, rest, *args, **kwargs)
-        with app.in_page(), start_run(app) as run:
+        with app.in_page(), page_span(st, "", name_of(function)), start_run(app) as run:
             try:
                 return run.call(function, rest, *args, **kwargs)
             except PageInputError as e:

@@ -6,6 +6,7 @@ WebSockets go. Whoever finds no supervisor starts one.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -18,6 +19,7 @@ from ..exceptions import FluxSyncError, SupervisorError
 from ..sansio.admission import Full
 from ..sansio.balancing import Row, Table
 from ..sansio.supervision import State
+from ..telemetry import tracing
 from . import wire
 from .launch import ask, connect, launch
 from .state import StateDirectory, remove_stale
@@ -37,6 +39,8 @@ _TRIES = 3
 _FIRST_TABLE = 5.0
 #: Seconds that the supervisor may take to say how things are.
 _ASK = 1.0
+#: Seconds between reports at least; a process that is killed takes with it what it hasn't said.
+_REPORT_EVERY = 5.0
 
 
 class SupervisorClient:
@@ -59,6 +63,11 @@ class SupervisorClient:
         self.prepare: t.Callable[[StateDirectory], None] | None = None
         #: See :meth:`~fluxsync.process.secrets.Secrets.of_users`; it's here before any table.
         self.secret = ""
+        #: Returns what this process has counted, and which requests it has answered last; the
+        #: supervisor is told now and then.
+        self.report: t.Callable[[], dict[str, t.Any]] | None = None
+        self._instance = ""
+        self._report_at = 0.0
         self._start_lock = threading.Lock()
         self._pid = 0
         self._lock: threading.Lock
@@ -90,6 +99,7 @@ class SupervisorClient:
             self._table, self._full = Table(), Full()
             self._wait_until = time.monotonic() + _FIRST_TABLE
             self._pid = os.getpid()
+            self._instance = os.urandom(8).hex()
             try:
                 self._state = self._locate()
             except FluxSyncError as e:
@@ -100,6 +110,8 @@ class SupervisorClient:
                 # that one anywhere, and leave a directory that nobody removes.
                 self._elect()
             threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
+            if self.report is not None:
+                atexit.register(self.send_report)
 
     @property
     def table(self) -> Table:
@@ -156,6 +168,23 @@ class SupervisorClient:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
                 raise SupervisorError(f"the supervisor takes nothing over: {e}") from e
+
+    def ask(self, kind: str, timeout: float = _ASK) -> dict[str, t.Any]:
+        """Ask the supervisor something; the answer is empty if there's none.
+
+        :param kind: ``overview``, say; see :func:`~fluxsync.process.launch.ask`.
+        :param timeout: Seconds.
+        """
+        return (ask(self._state, kind, timeout) if self._sock is not None else None) or {}
+
+    def send_report(self) -> None:
+        """Tell the supervisor what this process has counted. Any thread may call it."""
+        if self.report is None or self._sock is None or self._pid != os.getpid():
+            return
+        self._report_at = time.monotonic() + _REPORT_EVERY
+        message = {"type": "report", "instance": self._instance, **self.report()}
+        with contextlib.suppress(SupervisorError):
+            self.hand_over(message, b"", ())
 
     def _keep(self) -> None:
         while self._anchor.is_alive():
@@ -218,6 +247,8 @@ class SupervisorClient:
             self._sock = sock
         receiver = wire.Receiver()
         while True:
+            if time.monotonic() >= self._report_at:
+                self.send_report()
             try:
                 messages = receiver.receive(sock)
             except TimeoutError:
@@ -231,8 +262,12 @@ class SupervisorClient:
                     self._launches = 0
                     self._table = Table.from_json(message.data["table"])
                     self._known.set()
+                elif message.data.get("type") == "report":
+                    self.send_report()
                 elif message.data.get("type") == "full":
                     self._full = Full.from_json(message.data["full"])
+                elif message.data.get("type") == "span":
+                    tracing.record(message.data["span"])
 
     def _lose(self) -> None:
         with self._lock:

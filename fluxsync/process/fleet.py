@@ -59,6 +59,8 @@ class Fleet:
         #: Replicas whose answer is waited for; the next probe is due some time after it.
         self._asked: set[str] = set()
         self._stopping = False
+        #: Replicas that are ended only to be started anew.
+        self._renewed: set[str] = set()
         self.replicas: dict[str, Replica] = {r.id: r for r in _replicas(spec)}
         self._version = 0
 
@@ -79,7 +81,7 @@ class Fleet:
                 child.signal(signal.SIGKILL)
                 # The next look is at its end; until then, once a second.
                 self.replicas[replica.id] = _again(replica, now, self._policy)
-            elif action is Action.SPAWN and not self._stopping:
+            elif (action is Action.SPAWN or self._is_renewed(replica)) and not self._stopping:
                 self._spawn(replica)
             self._probe(self.replicas[replica.id], now)
 
@@ -114,6 +116,21 @@ class Fleet:
             if replica.state is State.FATAL and time.monotonic() - replica.since > _RETRY_AFTER:
                 self._spawn(replica)
 
+    def renew(self) -> None:
+        """Start all processes anew, those that were given up too. Somebody else's stay."""
+        if not self._spec.arguments or self._stopping:
+            return
+        for replica in tuple(self.replicas.values()):
+            if replica.state in supervision.ALIVE and replica.state is not State.STOPPING:
+                self._probe_at.pop(replica.id, None)
+                self._apply(replica, supervision.Stop())
+                self._children[replica.id].signal(signal.SIGTERM)
+            self._renewed.add(replica.id)
+
+    def _is_renewed(self, replica: Replica) -> bool:
+        """Whether it has ended, or was given up, and is to be started anew."""
+        return replica.id in self._renewed and replica.id not in self._children
+
     def stop(self) -> None:
         """End all processes, in an orderly way first."""
         self._stopping = True
@@ -135,6 +152,18 @@ class Fleet:
         """Whether no replica has ever run, and none will."""
         return all(r.state is State.FATAL and not r.was_up for r in self.replicas.values())
 
+    def started(self) -> dict[str, float]:
+        """Return when the processes of replicas were started, in Unix time."""
+        return {child.replica: child.started for child in self._children.values()}
+
+    def starting_for(self) -> float | None:
+        """Return for how many seconds Streamlit has been starting; ``None`` if it isn't."""
+        replicas = self.replicas.values()
+        if any(replica.state in supervision.SERVING for replica in replicas):
+            return None
+        starts = [r.since for r in replicas if r.state is State.STARTING and r.pid is not None]
+        return time.monotonic() - min(starts) if starts else None
+
     def table(self) -> balancing.Table:
         """Return what workers need to know."""
         return balancing.Table(
@@ -142,6 +171,7 @@ class Fleet:
         )
 
     def _spawn(self, replica: Replica) -> None:
+        self._renewed.discard(replica.id)
         self._probe_at[replica.id] = time.monotonic()
         if not self._spec.arguments:
             self._apply(replica, supervision.Spawned(None))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    import collections
+
     from ..sansio import closecodes
     from ..sansio.admission import Full
     from .wire import Message
@@ -27,6 +29,13 @@ class Relay(t.Protocol):
 
     def tunnels(self) -> dict[str, dict[str, int]]:
         """Return the number of open tunnels by transport, and by why they're needed."""
+
+    def report(self) -> dict[str, t.Any]:
+        """Return what was counted here, and which requests ended here last."""
+
+    @property
+    def closed(self) -> collections.deque[dict[str, t.Any]]:
+        """Messages for any worker about WebSockets that are closed, whose span it makes."""
 
     @property
     def transfers(self) -> int:

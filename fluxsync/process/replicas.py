@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import logging
 import os
@@ -11,20 +10,16 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import typing as t
 
-from ..telemetry.redaction import redact_text
+from .output import LINES_PER_SECOND, Output
 
 if t.TYPE_CHECKING:
     from .spec import Spec
 
 logger = logging.getLogger("fluxsync.streamlit")
 
-#: So many last lines of output explain why a process ended.
-_REMEMBERED_LINES = 20
-#: Longer lines are cut, shorter so in what is remembered: that goes to every worker with each
-#: table.
-_MAX_LINE, _MAX_REMEMBERED = 8 * 1024, 1024
 #: What is read at once, and how often after the end: what the process has started in a
 #: session of its own may write for ever.
 _READ_SIZE, _LAST_READS = 64 * 1024, 16
@@ -72,6 +67,8 @@ class Child:
             os.close(output_write)
             os.close(report_write)
         self.pid = self._process.pid
+        #: When it was started, in Unix time.
+        self.started = time.time()
         self.output = output_read
         self.report = report_read
         self.ports: tuple[int, ...] = ()
@@ -79,8 +76,7 @@ class Child:
         self.frontend = ""
         #: Why the supervisor has killed it, if it has.
         self.verdict = ""
-        self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
-        self._rest = b""
+        self._printed = Output()
         for pipe in (self.output, self.report):
             os.set_blocking(pipe, False)
 
@@ -90,15 +86,12 @@ class Child:
             data = os.read(self.output, _READ_SIZE)
         except BlockingIOError:
             return True
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if not data or len(self._rest) > _MAX_LINE:
-            lines.append(self._rest)
-            self._rest = b""
-        for raw in lines:
-            line = redact_text(raw[:_MAX_LINE].decode(errors="replace").rstrip())
-            if line:
-                self._lines.append(line[:_MAX_REMEMBERED])
-                logger.info("%s | %s", self.replica, line)
+        now, facts = time.monotonic(), {"replica": self.replica}
+        if omitted := self._printed.take_omitted(now if data else float("inf")):
+            message = "%d lines were left out, more than %d in a second"
+            logger.warning(message, omitted, LINES_PER_SECOND, extra=facts)
+        for line in self._printed.feed(data, now):
+            logger.info("%s", line, extra=facts)
         return bool(data)
 
     def read_report(self) -> bool:
@@ -125,7 +118,7 @@ class Child:
     @property
     def last_lines(self) -> list[str]:
         """What it printed last, redacted."""
-        return list(self._lines)
+        return self._printed.last_lines
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; SIGKILL goes to everything that it has started too."""

@@ -35,12 +35,17 @@ class Spec:
     start_timeout: float = 60.0
     graceful_timeout: float = 10.0
     log_level: str = "info"
+    log_format: str = "text"
+    #: What is masked in logs, wherever it occurs.
+    secrets: tuple[str, ...] = ()
     #: What the relay allows: fields of :class:`~fluxsync.bridges.limits.Limits`.
     limits: dict[str, float] = dataclasses.field(default_factory=dict)
     #: End the anchor if Streamlit never comes up (``fluxsync run``, ``demo``, ``dev``).
     end_anchor: bool = False
     #: Seconds that the supervisor stays without workers; ``None`` is as long as the anchor.
     linger: float | None = None
+    #: :attr:`~fluxsync.bridges.host.Host.role` of the process that made this.
+    server: str = ""
     #: Where people reach the application; printed once it's ready.
     url: str = ""
     #: Where browsers find it, if a host publishes it elsewhere; printed as well.
@@ -57,9 +62,11 @@ class Spec:
         MPLCONFIGDIR a new directory. A worker that is recycled must not end all sessions.
         """
         told = {k: v for k, v in self.environment.items() if k.startswith(_TELLING)}
-        # The directories follow from the environment too, and the limits are the relay's:
-        # Streamlit knows neither.
-        values = {**self.to_json(), "environment": told, "cache_dirs": (), "limits": {}}
+        # The directories follow from the environment too, the limits are the relay's, and the
+        # log is the supervisor's: Streamlit knows nothing of them.
+        others: dict[str, object] = {"cache_dirs": (), "limits": {}, "secrets": ()}
+        others |= {"log_level": "", "log_format": ""}
+        values = {**self.to_json(), "environment": told, **others}
         return json.dumps(values, sort_keys=True)
 
     def to_json(self) -> dict[str, t.Any]:

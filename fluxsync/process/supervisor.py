@@ -13,16 +13,17 @@ import queue
 import selectors
 import signal
 import socket
-import sys
 import time
 import typing as t
 
 from ..sansio import closecodes
 from ..sansio.admission import Full
 from ..sansio.balancing import Table
+from .announcements import Announcements
 from .fleet import Fleet
 from .lifetime import Ending, Lifetime
 from .probes import Prober, Result
+from .reports import Reports
 from .secrets import Secrets
 from .spec import Spec
 from .status import status
@@ -48,7 +49,7 @@ class Supervisor:
     """Runs until nobody needs it any more.
 
     :param state: Its directory; the caller holds the lock.
-    :param configure_logging: Called with the level once it's known.
+    :param configure_logging: Called with what each worker wants to have run.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Supervisor:
         state: StateDirectory,
         lifetime: Lifetime,
         relay: Relay,
-        configure_logging: t.Callable[[str], None],
+        configure_logging: t.Callable[[Spec], None],
     ) -> None:
         self._state = state
         self._lifetime = lifetime
@@ -66,13 +67,14 @@ class Supervisor:
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._wake_read, self._wake_write = socket.socketpair()
         self._switchboard = Switchboard(self._selector, self._obey)
+        self._reports = Reports(self._switchboard, relay.report, self._status)
         self._prober = Prober(self._take_result)
         self._secrets = Secrets()
         self._spec: Spec | None = None
         self._fleet: Fleet | None = None
         self._version = -1
         self._full = Full()
-        self._announced = False
+        self._announcements = Announcements()
         self._signal = 0
         self._ending: Ending | None = None
         self._touch_at = time.monotonic() + _TOUCH
@@ -128,7 +130,7 @@ class Supervisor:
 
     def _timeout(self) -> float:
         now = time.monotonic()
-        times = [now + _PATIENCE]
+        times = [now + _PATIENCE, self._reports.deadline() or now + _PATIENCE]
         if self._fleet is not None:
             times.append(self._fleet.deadline() or times[0])
         if self._ending is not None and not self._ending.is_over:
@@ -143,8 +145,11 @@ class Supervisor:
                 fleet.answer(result)
         if fleet is not None:
             fleet.step()
+            self._announcements.starting(None if self._ending else fleet.starting_for())
             self._publish(fleet)
         self._publish_full()
+        self._switchboard.pass_on(self._relay.closed)
+        self._reports.step()
         now = time.monotonic()
         if now > self._touch_at:
             self._touch_at = now + _TOUCH
@@ -199,8 +204,15 @@ class Supervisor:
         elif kind == "table":
             table = self._fleet.table() if self._fleet is not None else Table()
             self._switchboard.send(channel, {"type": "table", "table": table.to_json()})
+        elif kind == "report":
+            self._reports.take(channel, message.data)
+        elif kind == "overview":
+            self._reports.ask(channel)
         elif kind == "status":
             self._switchboard.send(channel, {"type": "status", **self._status()})
+        elif kind == "renew":
+            self._switchboard.send(channel, {"type": "outcome"})
+            self._renew()
         elif kind == "stop":
             gave_up = self._fleet is not None and self._fleet.has_given_up
             self._switchboard.send(channel, {"type": "outcome", "gave_up": gave_up})
@@ -212,6 +224,7 @@ class Supervisor:
         spec = Spec.from_json(data["spec"])
         channel.pid, channel.is_worker = int(data["pid"]), True
         self._relay.configure(spec.limits)
+        self._configure_logging(spec)
         if self._spec is None or self._spec.identity != spec.identity:
             self._adopt(spec)
         elif self._fleet is not None:
@@ -224,7 +237,6 @@ class Supervisor:
 
     def _adopt(self, spec: Spec) -> None:
         """Run this from now on; a reload may have changed the settings."""
-        self._configure_logging(spec.log_level)
         environment = self._secrets.environment(spec, self._state)
         fleet = Fleet(spec, environment, self._selector, self._prober)
         if self._fleet is not None:
@@ -250,6 +262,13 @@ class Supervisor:
             # A full disk, say. Only commands miss it.
             logger.warning("state is not described", extra={"error": str(e)})
 
+    def _renew(self) -> None:
+        """Start Streamlit anew, with the code as it is now; browsers connect again."""
+        if self._fleet is not None and self._ending is None:
+            logger.info("Streamlit is started anew")
+            self._relay.close_all(closecodes.Close(closecodes.SERVICE_RESTART), _GOODBYE)
+            self._fleet.renew()
+
     def _publish_full(self) -> None:
         """Push to all workers who is to be refused, if that has changed."""
         full = self._relay.full
@@ -268,14 +287,10 @@ class Supervisor:
             self._switchboard.send(worker, {"type": "table", "table": table.to_json()})
         spec = self._spec
         assert spec is not None
-        if table.ready and spec.url and not self._announced:
-            self._announced = True
-            _say(f"Running on {spec.url}")
-            if spec.browser_url:
-                _say(f"In the browser: {spec.browser_url}")
+        if table.ready:
+            self._announcements.ready(spec)
         if fleet.has_given_up and spec.end_anchor and self._ending is None:
-            for row in table.rows:
-                _say(f"Streamlit did not start: {row.reason}", sys.stderr)
+            self._announcements.given_up(table)
             if self._lifetime.anchor.is_alive():
                 # A master may be of another user than its workers.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -286,11 +301,5 @@ class Supervisor:
         replicas = tuple(self._fleet.replicas.values()) if self._fleet is not None else ()
         sessions, tunnels = self._relay.counts(), self._relay.tunnels()
         anchor = self._lifetime.anchor.pid
-        return status(self._spec, anchor, workers, replicas, sessions, tunnels)
-
-
-def _say(line: str, stream: t.TextIO | None = None) -> None:
-    """Print a line for people; nobody may be listening any more."""
-    with contextlib.suppress(OSError, ValueError):
-        (stream or sys.stdout).write(line + "\n")
-        (stream or sys.stdout).flush()
+        started = self._fleet.started() if self._fleet is not None else {}
+        return status(self._spec, anchor, workers, replicas, sessions, tunnels, started)

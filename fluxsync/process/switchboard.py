@@ -15,6 +15,7 @@ import typing as t
 from .channel import Channel, is_own_user
 
 if t.TYPE_CHECKING:
+    import collections
     import pathlib
 
     from .wire import Message
@@ -69,6 +70,12 @@ class Switchboard:
                 self._watch(channel)
             else:
                 self._drop(channel)
+
+    def pass_on(self, waiting: collections.deque[dict[str, t.Any]]) -> None:
+        """Send messages to one of the workers, whichever; they wait while there's none."""
+        workers = self.workers
+        while workers and waiting:
+            self.send(workers[0], waiting.popleft())
 
     def close(self) -> None:
         """Close all connections."""

@@ -32,6 +32,14 @@ NAMES: dict[int, str] = {
 _NOT_SENT = frozenset((NO_STATUS_RCVD, ABNORMAL_CLOSURE, 1015))
 
 
+def label(code: int) -> str:
+    """Return a code as metrics have it: few values, whatever clients make up."""
+    if code in NAMES:
+        return str(code)
+    # RFC 6455 7.4.2: registered ones, and those of applications.
+    return f"{code // 1000}xxx" if 3000 <= code < 5000 else "other"
+
+
 class Close(t.NamedTuple):
     """What a close frame says."""
 

@@ -114,6 +114,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+#: Why pages have no WebSocket, and what they find out about the way to here besides.
+_REASONS = ("pinned", "websocket-timeout", "websocket-silent", "websocket-refused")
+_FINDINGS = ("", "no-hold", "serial", "buffered")
+
+
 def parse_opening(body: bytes) -> Opening:
     """Return what the body of an opening says.
 
@@ -138,6 +143,13 @@ def parse_opening(body: bytes) -> Opening:
     if not isinstance(reason, str) or len(reason) > 64 or not _REASON.fullmatch(reason):
         raise ValueError("reason is words in lower case, joined by - and +")
     return Opening(tuple(protocols), transport, reason)
+
+
+def reason_label(reason: str) -> str:
+    """Return an opening's reason as metrics have it: few values, whatever clients make up."""
+    why, _, what_else = reason.partition("+")
+    is_known = why in _REASONS and what_else in _FINDINGS
+    return reason if is_known else "other"
 
 
 def _number(found: dict[str, str], name: str) -> int:

@@ -8,6 +8,7 @@ import typing as t
 from . import headers as _headers
 from . import http1, rewriting
 from .bodies import ChunkedBody, LengthBody
+from .protection import NOTHING, Added
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +22,14 @@ class Context:
     root: str
     #: Hosts that mean Streamlit, in a ``Location``.
     authorities: tuple[str, ...] = ()
+    #: What the response gets besides Streamlit's fields.
+    added: Added = NOTHING
 
     @classmethod
     def from_json(cls, data: t.Mapping[str, t.Any]) -> Context:
         """Return it from JSON types."""
-        return cls(**{**data, "authorities": tuple(data["authorities"])})
+        authorities, added = tuple(data["authorities"]), Added.from_json(data["added"])
+        return cls(**{**data, "authorities": authorities, "added": added})
 
 
 class Head(t.NamedTuple):
@@ -54,6 +58,7 @@ def response_head(head: http1.Head, context: Context) -> Head:
         head.fields, head.named.get("connection", ""), is_chunked=has_coding
     )
     fields = rewriting.rewrite(fields, context.path, context.root, context.authorities)
+    fields = context.added.to(fields)
     if isinstance(body, ChunkedBody):
         # Its chunks pass as they are.
         fields.append(("Transfer-Encoding", "chunked"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import site
 import socket
 import sys
@@ -15,13 +16,22 @@ import sysconfig
 import traceback
 import typing as t
 
-from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
+from werkzeug.serving import (
+    WSGIRequestHandler,
+    is_running_from_reloader,
+    make_server,
+    run_simple,
+)
 
+from ..bridges import serverlogs
 from ..bridges.host import Host, listener_url
+from ..config.listening import check_address
 from ..process.child import die_with
 from ..process.state import base_directory
-from .gunicorn import check_address, end_supervisors
-from .loading import load_application
+from ..telemetry import logs
+from ..telemetry.redaction import redact_text
+from .gunicorn import end_supervisors
+from .loading import load_application, load_or_explain
 
 if t.TYPE_CHECKING:
     from ..config import FluxSyncSettings
@@ -40,12 +50,22 @@ class QuietHandler(WSGIRequestHandler):
         """Log nothing."""
 
 
-def run(settings: FluxSyncSettings) -> int:
+def is_reloaded() -> bool:
+    """Whether this process serves, and is started anew with each change; not the reloader."""
+    return bool(is_running_from_reloader())
+
+
+def run(settings: FluxSyncSettings, *, reload: bool = True) -> int:
     """Serve until a signal ends it, and return the command's exit status.
 
+    :param reload: Whether to start anew when a file of the application changes.
     :raise ConfigError: The port is taken, or not to be had, or there's no state directory.
+    :raise TargetError: Without reloads, the application can't be loaded.
     """
+    if not reload:
+        return _run_once(settings)
     logging.getLogger("werkzeug").addFilter(_is_news)
+    serverlogs.configure(settings, insist=True)
     application: WSGIApplication = _unused
     if is_running_from_reloader():
         reloader = int(os.environ[_RELOADER])
@@ -74,6 +94,29 @@ def run(settings: FluxSyncSettings) -> int:
     return 0
 
 
+def _run_once(settings: FluxSyncSettings) -> int:
+    base_directory(settings.state_dir)
+    check_address(settings)
+    application = load_or_explain()
+    # As gunicorn does. Werkzeug's own server ends by an interrupt only.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = make_server(
+        settings.gateway_host,
+        settings.gateway_port,
+        application,
+        threaded=True,
+        request_handler=QuietHandler,
+    )
+    try:
+        address = server.socket.getsockname()
+        application.start(Host("standalone", os.getpid(), listener_url(address)))
+        server.serve_forever()
+    finally:
+        server.server_close()
+        end_supervisors(settings)
+    return 0
+
+
 def _load(reloader: int) -> WSGIApplication:
     """Load the application; one that is broken is shown until its files change.
 
@@ -81,10 +124,9 @@ def _load(reloader: int) -> WSGIApplication:
     """
     try:
         application = load_application()
-    except Exception:  # noqa: BLE001 # whatever it is, the developer is about to mend it
-        text = traceback.format_exc()
-        sys.stderr.write(text)
-        return _broken(text)
+    except Exception as e:  # noqa: BLE001 # whatever it is, the developer is about to mend it
+        sys.stderr.write(logs.last_words(f"Error: can't load the application: {e}", e) + "\n")
+        return _broken(redact_text(traceback.format_exc()))
     with socket.socket(fileno=os.dup(int(os.environ[_SERVER_FD]))) as listener:
         url = listener_url(listener.getsockname())
     # The reloader stays while this process comes and goes.

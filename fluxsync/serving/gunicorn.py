@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import importlib
 import logging
 import os
-import pathlib
 import signal
-import socket
 import sys
-import traceback
 import typing as t
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.errors import AppImportError
 
-from ..exceptions import ConfigError, FluxSyncError
+from ..config.listening import check_address
+from ..exceptions import FluxSyncError
 from ..process.launch import ask
 from ..process.lifetime import start_time
 from ..process.state import StateDirectory, all_states, base_directory
-from .loading import load_application
+from ..telemetry import logs
+from .loading import load_or_explain
 
 if t.TYPE_CHECKING:
-    import types
-
     from ..config import FluxSyncSettings
     from ..typing import WSGIApplication
 
@@ -55,13 +50,9 @@ class GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn has
     def load(self) -> WSGIApplication:
         """Return the application; called in each worker, or in the master to preload."""
         try:
-            return load_application()
+            return load_or_explain()
         except FluxSyncError as e:
-            raise AppImportError(f"Error: {e}") from e
-        except Exception as e:
-            traceback.print_exception(type(e), e, _from_application(e.__traceback__))
-            kind = type(e).__name__
-            raise AppImportError(f"Error: can't import the application: {kind}: {e}") from e
+            raise AppImportError(logs.last_words(f"Error: {e}")) from e
 
 
 def server_settings(settings: FluxSyncSettings) -> dict[str, t.Any]:
@@ -82,6 +73,7 @@ def server_settings(settings: FluxSyncSettings) -> dict[str, t.Any]:
         # Deep links carry state in their query; browsers send what fits.
         "limit_request_line": 8190,
         "proc_name": "fluxsync",
+        "logger_class": "fluxsync.serving.gunicornlog.GunicornLogger",
         # The gateway writes the access log.
         "accesslog": None,
         "post_worker_init": _leave_interrupts_to_master,
@@ -156,47 +148,10 @@ def own_states(settings: FluxSyncSettings) -> list[StateDirectory]:
     return found
 
 
-def check_address(settings: FluxSyncSettings) -> None:
-    """Make sure that a server can listen where the settings say.
-
-    :raise ConfigError: It can't.
-    """
-    host, port = settings.gateway_host, settings.gateway_port
-    name, expected = "gateway_port", ""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        return
-    except PermissionError:
-        expected = "a port from 1024 on, as lower ones need privileges"
-    except OSError as e:
-        if isinstance(e, socket.gaierror) or e.errno == errno.EADDRNOTAVAIL:
-            name, expected = "gateway_host", f"an address of this machine ({e.strerror})"
-        else:
-            expected = f"a free port on {host} ({e.strerror}); choose another one with --port"
-    value = getattr(settings, name)
-    raise ConfigError(name, value, source=settings.source(name), expected=expected)
-
-
 def _is_news(record: logging.LogRecord) -> bool:
     """Leave out what gunicorn has to say about a worker that has said itself what's wrong."""
     message = record.getMessage()
     return not any(words in message for words in _NO_NEWS)
-
-
-def _from_application(trace: types.TracebackType | None) -> types.TracebackType | None:
-    """Return the part of a traceback that begins in the application's code."""
-    own = str(pathlib.Path(__file__).parents[1])
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((own, "<frozen importlib")) and name != importlib.__file__:
-            break
-        trace = trace.tb_next
-    return trace
 
 
 def _bracketed(host: str) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pathlib
 import sys
 import typing as t
 
 from ..app import FluxSync
+from ..bridges import serverlogs
 from ..config import FluxSyncSettings
 from ..config.target import import_target
-from ..exceptions import ConfigError, TargetError
+from ..exceptions import ConfigError, FluxSyncError, TargetError
 from ..telemetry import logs
+from ..telemetry.redaction import redact_text
+
+if t.TYPE_CHECKING:
+    import types
 
 #: What is served if nothing is named, and the file is there.
 DEFAULT_TARGET = "app:app"
@@ -22,15 +29,45 @@ def load_application() -> FluxSync:
     :raise FluxSyncError: A setting is wrong, or there's no application.
     """
     settings = FluxSyncSettings()
-    logs.configure(settings.log_level)
+    # These are lines of a program of ours; the application's own handlers are for its own.
+    serverlogs.configure(settings, insist=True)
     target = choose_target(settings)
     if not target:
         application = FluxSync(settings=settings)
     else:
         application = import_application(target)
+        # Its code may have settings of its own.
+        serverlogs.configure(application.settings, insist=True)
         application.check_pages()
     application.start_with_server()
     return application
+
+
+def load_or_explain() -> FluxSync:
+    """Return the application; whatever its code raises is shown from there on, and in one line.
+
+    :raise FluxSyncError: A setting is wrong, or there's no application.
+    """
+    try:
+        return load_application()
+    except FluxSyncError:
+        raise
+    except Exception as e:
+        shown = e.with_traceback(_from_application(e.__traceback__))
+        sys.stderr.write(logs.last_words("", shown))
+        words = f"can't import the application: {type(e).__name__}: {e}"
+        raise TargetError(redact_text(words)) from e
+
+
+def _from_application(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Return the part of a traceback that begins in the application's code."""
+    own = str(pathlib.Path(__file__).parents[1])
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith((own, "<frozen importlib")) and name != importlib.__file__:
+            break
+        trace = trace.tb_next
+    return trace
 
 
 def import_application(target: str) -> FluxSync:
@@ -73,4 +110,6 @@ def refused(error: Exception) -> Exception:
     errors = sys.modules.get("gunicorn.errors")
     if errors is None:
         return error
-    return t.cast(Exception, errors.AppImportError(f"fluxsync: {error}"))
+    trace = None if isinstance(error, FluxSyncError) else error
+    words = logs.last_words(f"fluxsync: {error}", trace)
+    return t.cast(Exception, errors.AppImportError(words))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import logging
 import os
 import pathlib
 import resource
@@ -16,16 +18,21 @@ from ..process.lifetime import Anchor, Lifetime
 from ..process.state import StateDirectory
 from ..process.supervisor import Supervisor
 from ..sansio.relayed import Context
-from ..telemetry import logs
-from ..telemetry.access import Exchange, log_nothing
+from ..telemetry import logs, metrics
+from ..telemetry.access import Exchange
+from ..telemetry.recorder import Recent, Recorder
 from ..tunnel import messages
 from ..tunnel.arrivals import Arrival
 from ..tunnel.registry import Tunnels
 from ..tunnel.replies import Caller
 
 if t.TYPE_CHECKING:
+    from ..process.spec import Spec
     from ..process.wire import Message
     from ..sansio.admission import Full
+
+#: How many WebSockets that are closed wait for a worker, which makes their spans.
+_MAX_CLOSED = 1000
 
 
 class SupervisorRelay:
@@ -36,9 +43,15 @@ class SupervisorRelay:
 
     def __init__(self, files: int) -> None:
         self._files = files
-        #: Called when :attr:`full` has changed.
+        #: Called when :attr:`full` or :attr:`closed` has changed.
         self.on_full: t.Callable[[], None] = lambda: None
-        self._relay = Relay(on_full=lambda: self.on_full())
+        self._tally = metrics.Tally()
+        self._recorder = Recorder(self._tally, Recent())
+        #: Those that no worker has been told of; the oldest are lost if they become too many.
+        self.closed: collections.deque[dict[str, t.Any]] = collections.deque(maxlen=_MAX_CLOSED)
+        self._relay = Relay(
+            on_full=lambda: self.on_full(), tally=self._tally, on_traced=self._note_closed
+        )
         self._tunnels = Tunnels(self._relay)
         self.close_all = self._relay.close_all
         self.counts = self._relay.counts
@@ -48,6 +61,20 @@ class SupervisorRelay:
     def transfers(self) -> int:
         """Number of uploads and downloads that go on."""
         return self._relay.transfers
+
+    def _note_closed(self, facts: dict[str, t.Any]) -> None:
+        """Have a worker told of a WebSocket that is closed: this process makes no spans."""
+        self.closed.append({"type": "span", "span": facts})
+        self.on_full()
+
+    def report(self) -> dict[str, t.Any]:
+        """Return what was counted here, and which requests ended here last."""
+        self._relay.count_bytes()
+        figures = self._tally.figures()
+        for transport, number in self._tunnels.counts().items():
+            figures.append((metrics.TUNNELS_OPEN.name, (transport,), [float(number)]))
+        recent = self._recorder.recent
+        return {"figures": figures, "recent": recent.entries() if recent else []}
 
     def tunnels(self) -> dict[str, dict[str, int]]:
         """Return the number of open tunnels by transport, and by why they're needed."""
@@ -91,11 +118,11 @@ class SupervisorRelay:
             early = payload[:split], payload[split:]
             return lambda: self._relay.add(session, *_sockets(message), *early)
         left = int(data["left"])
-        exchange = _exchange(data)
-        ended = exchange.ended if exchange else log_nothing
+        exchange = self._take_over(data)
+        ended = self._recorder.ended(exchange)
         if data["type"] == "upload":
             context = Context.from_json(data["context"])
-            answered = exchange.answered if exchange else log_nothing
+            answered = self._recorder.answered(exchange)
             return lambda: self._relay.upload(context, _sockets(message), left, payload, answered)
         if stat.S_ISREG(kinds[1]):
             client, file = message.files
@@ -108,13 +135,21 @@ class SupervisorRelay:
             )
         return lambda: self._relay.download(*_sockets(message), left, payload, ended)
 
+    def _take_over(self, data: t.Mapping[str, t.Any]) -> Exchange:
+        """Return the request whose end is seen here."""
+        exchange = Exchange(**data["exchange"])
+        self._recorder.take_over(exchange)
+        return exchange
+
     def _understand_tunnel(self, message: Message, is_socket: list[bool]) -> t.Callable[[], None]:
         data, tunnels = message.data, self._tunnels
         verb = messages.decode(data["request"])
         if is_socket != [True] * (2 if isinstance(verb, messages.Opened) else 1):
             raise ValueError("a connection comes with a request, and Streamlit's with the first")
-        exchange = _exchange(data)
-        over = exchange.answered if exchange else log_nothing
+        over: t.Callable[[int, int, str], None] = _ignore
+        if data["exchange"]:
+            # Else the worker sees the end.
+            over = self._recorder.answered(self._take_over(data))
         request_id, takes_chunks = str(data["request_id"]), bool(data["takes_chunks"])
         loop, left = self._relay.loop, int(data["left"])
 
@@ -134,9 +169,8 @@ class SupervisorRelay:
         return take_over
 
 
-def _exchange(data: t.Mapping[str, t.Any]) -> Exchange | None:
-    """Return what is to be logged at the end, if anybody wants a line in the access log."""
-    return Exchange(**data["exchange"]) if data["exchange"] else None
+def _ignore(*outcome: object) -> None:
+    """Leave what has become of a request to the worker that asked."""
 
 
 def _sockets(message: Message) -> tuple[socket.socket, socket.socket]:
@@ -158,16 +192,25 @@ def main(arguments: list[str]) -> None:
         StateDirectory(state_path.parent, state_path.name),
         Lifetime(Anchor(int(anchor), anchor_start)),
         relay,
-        lambda level: logs.configure(level, background=True),
+        _configure_logs,
     )
     relay.on_full = supervisor.wake
+    status = 0
     try:
         supervisor.run()
+    except Exception:
+        # Whatever it is: Python itself would print it as it is, with what secrets it has.
+        logging.getLogger("fluxsync.supervisor").exception("supervisor fails")
+        status = 1
     finally:
         relay.stop(timeout=1.0)
         logs.drain(timeout=0.5)
     # Not sys.exit(): a thread that writes to a stopped terminal would keep the process.
-    os._exit(0)
+    os._exit(status)
+
+
+def _configure_logs(spec: Spec) -> None:
+    logs.configure(spec.log_level, spec.log_format, secrets=spec.secrets, background=True)
 
 
 def _allow_many_files() -> int:

@@ -1,1 +1,5 @@
-"""Logs, request context and redaction. Standard library only: the supervisor uses it too."""
+"""Logs, request context, redaction and traces.
+
+Standard library only, as the supervisor uses it too; but for :mod:`.opentelemetry`, which the
+supervisor doesn't import.
+"""

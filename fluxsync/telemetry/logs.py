@@ -1,91 +1,177 @@
-"""How log records become lines, and where they go.
+"""Where log records go: to standard error, in the format and from the level that is set.
 
-The library adds no handlers by itself. What runs as a program of ours (the command line,
-``fluxsync.wsgi``, the supervisor) calls :func:`configure`.
+The library adds no handlers by itself. What serves the application, and what runs as a program of
+ours (the command line, ``fluxsync.wsgi``, the supervisor), calls :func:`configure`.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
-import logging.handlers
-import queue
 import sys
+import threading
 import time
+import traceback
 import typing as t
 
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime"}
+from . import redaction
+from .formats import JSON, TEXT, JsonFormatter, make_formatter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Characters that may wait to be written in the background.
+_MAX_WAITING = 4 * 1024 * 1024
 
 
-#: So many lines may wait to be written in the background.
-_MAX_WAITING = 10_000
+class _Handler(logging.Handler):
+    """Writes to standard error, whatever that is at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        _write(self.format(record))
 
 
-class LineFormatter(logging.Formatter):
-    """``time LEVEL logger: message key=value ...``, the facts in ``extra`` at the end."""
+def _write(line: str) -> None:
+    # A full disk, or nobody reads any more: there's nowhere to say it.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
-    converter = staticmethod(time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
+
+class _LossyHandler(_Handler):
+    """Writes from a thread of its own, and loses lines when they pile up."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        super().__init__()
+        self._lines: collections.deque[str] = collections.deque()
+        self._changed = threading.Condition()
+        self._size = 0
+        self._lost = 0
+        self._is_writing = False
+        threading.Thread(target=self._run, name="fluxsync-log", daemon=True).start()
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        """Append the extra facts."""
-        facts = (
-            f"{key}={_quote(value)}"
-            for key, value in vars(record).items()
-            if key not in _STANDARD and value not in (None, "")
-        )
-        return " ".join((super().formatMessage(record), *facts))
+    def emit(self, record: logging.LogRecord) -> None:
+        """Leave the line to the thread."""
+        line = self.format(record)
+        with self._changed:
+            if self._size + len(line) > _MAX_WAITING:
+                self._lost += 1
+                return
+            self._size += len(line)
+            self._lines.append(line)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                while not self._lines:
+                    self._changed.wait()
+                self._is_writing = True
+                lines, lost = list(self._lines), self._lost
+                self._lines.clear()
+                self._lost = 0
+            if lost:
+                lines.append(self.format(_loss(lost)))
+            for line in lines:
+                _write(line)
+                with self._changed:
+                    self._size = max(0, self._size - len(line))
+
+    def drain(self, timeout: float) -> None:
+        """Wait until everything is written, so many seconds at most."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._lines or self._is_writing:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
 
 
-def _quote(value: object) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    # One record is one line: control characters are shown, not obeyed.
-    if text.isprintable() and " " not in text and '"' not in text:
-        return text
-    return (
-        '"'
-        + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text).replace('"', '\\"')
-        + '"'
-    )
+def _loss(lines: int) -> logging.LogRecord:
+    message = "%d lines were lost, as nobody took them in time"
+    return logging.LogRecord("fluxsync.log", logging.WARNING, "", 0, message, (lines,), None)
 
 
-def configure(level: str, *, background: bool = False) -> None:
-    """Send the package's log to standard error, once per process.
+def configure(
+    level: str,
+    format: str = TEXT,  # what the setting is called
+    *,
+    insist: bool = False,
+    secrets: Iterable[str] = (),
+    background: bool = False,
+) -> None:
+    """Send the package's log to standard error.
 
-    Does nothing but set the level where the user's program has set up logging.
+    What the user's program has set up stays as it is: handlers and a level of ``fluxsync``, and
+    handlers of the root logger. For loggers that nobody has set up, warnings go the same way as
+    ours, and not as bare messages.
 
     :param level: ``debug``, ``info``, ...
+    :param format: ``text`` or ``json``.
+    :param insist: Log in this format whatever the program has set up.
+    :param secrets: What is masked wherever it occurs.
     :param background: Write from a thread of its own, and lose lines when they pile up. A
         terminal that was stopped, or a pipe that nobody reads, then stops nobody else.
     """
+    redaction.hide(secrets)
     logger = logging.getLogger("fluxsync")
-    logger.setLevel(level.upper())
-    if logger.handlers or logging.getLogger().handlers:
+    ours = _ours()
+    is_set_up = bool(logger.handlers or logging.getLogger().handlers)
+    if not ours and is_set_up and not insist:
+        if logger.level == logging.NOTSET:
+            logger.setLevel(level.upper())
         return
-    handler: logging.Handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    if background:
-        handler = _in_background(handler)
-    logger.addHandler(handler)
-    logger.propagate = False
+    logger.setLevel(level.upper())
+    if not ours:
+        logger.addHandler(_LossyHandler() if background else _Handler())
+        logger.propagate = False
+    for handler in _ours():
+        handler.setFormatter(make_formatter(format))
+    last = _Handler()
+    last.setLevel(logging.WARNING)
+    last.setFormatter(make_formatter(format))
+    logging.lastResort = last
+    if format == JSON:
+        warned = logging.getLogger("py.warnings")
+        if not (warned.handlers or logging.getLogger().handlers):
+            warned.addHandler(_ours()[0])
+            warned.propagate = False
+        logging.captureWarnings(True)
 
 
-class _LossyHandler(logging.handlers.QueueHandler):
-    """Puts records into a queue, and throws away what doesn't fit."""
+def adopt(name: str) -> None:
+    """Send a server's log the same way, unless it has handlers; its level is its own affair."""
+    logger, ours = logging.getLogger(name), _ours()
+    if ours and not logger.handlers:
+        logger.addHandler(ours[0])
+        logger.propagate = False
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(queue.Full):
-            self.queue.put_nowait(record)
+
+def last_words(message: str, error: BaseException | None = None) -> str:
+    """Return what is to be printed to standard error, where there's no time to log.
+
+    It's a line of the log if the log is JSON, so that all of it is. Else it's what people read.
+
+    :param message: Without, it's the error alone, and ends with a line feed.
+    :param error: Why it ends, if people are to see its traceback.
+    """
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in _ours()):
+        info = (type(error), error, error.__traceback__) if error is not None else None
+        said = message or str(error)
+        record = logging.LogRecord("fluxsync", logging.ERROR, "", 0, "%s", (said,), info)
+        return JsonFormatter().format(record) + ("" if message else "\n")
+    trace = "".join(traceback.format_exception(error)) if error is not None else ""
+    return redaction.redact_text(trace + message)
 
 
-def _in_background(handler: logging.Handler) -> logging.Handler:
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_WAITING)
-    logging.handlers.QueueListener(lines, handler).start()
-    return _LossyHandler(lines)
+def _ours() -> list[logging.Handler]:
+    handlers = logging.getLogger("fluxsync").handlers
+    return [handler for handler in handlers if isinstance(handler, _Handler)]
 
 
 def drain(timeout: float) -> None:
@@ -93,9 +179,6 @@ def drain(timeout: float) -> None:
 
     :param timeout: Seconds to wait at most.
     """
-    deadline = time.monotonic() + timeout
     for handler in logging.getLogger("fluxsync").handlers:
         if isinstance(handler, _LossyHandler):
-            lines = t.cast("queue.Queue[logging.LogRecord]", handler.queue)
-            while lines.unfinished_tasks and time.monotonic() < deadline:
-                time.sleep(0.005)
+            handler.drain(timeout)

@@ -1,30 +1,72 @@
-"""Keep secrets out of what is written down. No I/O."""
+"""Keep secrets out of what is written down. No I/O.
+
+Whatever is masked, is masked in place: the rest stays as it was, also its encoding. What is masked
+already stays as it is.
+"""
 
 from __future__ import annotations
 
 import re
+import typing as t
 
 MASK = "***"
 
 # Lookaheads find the telling part of a name, then the name is matched as a whole: a pattern
 # with free text on both sides of that part takes time with the square of the name's length.
-_SENSITIVE_PART = r"token|secret|passw(?:or)?d|api[_-]?key|credential"
-_QUERY = re.compile(
-    rf"(?i)((?:^|[?&;])(?:(?=[^=&;]*(?:{_SENSITIVE_PART}|signature))[^=&;]*"
-    r"|auth(?:orization)?|auth_code|code|state|sid|session|\w*_sid|sig|key|jwt|assertion)=)[^&\s]+"
+_SENSITIVE_PART = (
+    r"token|secret|passw(?:or)?d|passphrase|api[_-]?key|private[_-]?key|access[_-]?key|credential"
 )
-#: An id of a URL session (:mod:`fluxsync.sessions.ids`), in whichever parameter.
-_SESSION_ID = re.compile(r"(?<==)[\w-]{43}\.[\w-]{43}(?![\w.-])")
+#: Names that are telling as a whole, and too common as parts of others.
+_SENSITIVE_NAME = (
+    r"auth(?:orization)?|auth_code|code|state|sid|session|session_?id|\w*_sid|sig|key|jwt"
+    r"|assertion|pwd|pass"
+)
+_QUERY = re.compile(
+    rf"(?i)((?:^|[?&;])(?:(?=[^=&;]*(?:{_SENSITIVE_PART}|signature))[^=&;]*|{_SENSITIVE_NAME})=)"
+    r"[^&\s]+"
+)
+#: A query within a text. Its values end where the text goes on.
+_QUERY_IN_TEXT = re.compile(rf"(?i)([?&](?:{_SENSITIVE_NAME}|\w*signature)=)[^&\s\"'<>]+")
+#: An id of a URL session (:mod:`fluxsync.sessions.ids`), in whichever parameter, and a JWT.
+_SESSION_ID = re.compile(r"(?<![\w.-])[\w-]{43}\.[\w-]{43}(?![\w.-])")
+_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+# The name of a variable, parameter, key or header; a sign; a value, which may be quoted. Between
+# two quoted texts, the sign may be a comma: header fields are often shown as pairs.
 _ASSIGNMENT = re.compile(
-    rf"(?i)(?<![\w.-])((?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+[\"']?\s*[=:]\s*)"
+    rf"(?i)(?<![\w.-])"
+    rf"((?:(?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+|(?:\w+_)?sid|pwd)"
+    r"(?:[\"']?\s*[=:]|[\"']\s*,(?=\s*b?[\"']))\s*b?)"
     r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
 )
-_SECRET_NAME = re.compile(
-    rf"(?i){_SENSITIVE_PART}|signature|^(auth(orization)?|auth_code|code|state|sid|session"
-    r"|\w*_sid|sig|key|jwt|assertion|cookie)$"
+#: Header fields whose whole value counts, however many words it has (RFC 9110 11.6, RFC 6265).
+_FIELD = re.compile(
+    r"(?i)(?<![\w])((?:http_|proxy[-_])*authorization|(?:http_)?(?:set-)?cookie)"
+    r"(?:([\"']\s*[:,]\s*b?)(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?)"
+    r"|(:\s*)(?=[^\s])[^\r\n]+|(=)[^\s\"',;&]+)"
 )
+_SECRET_NAME = re.compile(rf"(?i){_SENSITIVE_PART}|signature|cookie|^(?:{_SENSITIVE_NAME})$")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
-_USERINFO = re.compile(r"(?<=://)[^\s/@:]*:[^\s/]+@")
+# A password that should have been encoded may have slashes; behind a port, they begin a path.
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^\s/@:]*:(?!\d{1,5}(?:[/?#]|$))[^\s@]{0,256}@(?:[^\s/@]{0,256}@)?|[^\s/@?#]+@)"
+)
+#: What there has to be in a text that has a secret, but for the ones below.
+_SIGNS = re.compile(r"[=:]|earer|asic|EARER|ASIC|eyJ|[\"'],")
+
+#: Shorter ones would be found by chance.
+_LEAST = 8
+_known: tuple[str, ...] = ()
+
+
+def hide(values: t.Iterable[str]) -> None:
+    """Have these texts masked wherever they are, from now on, in this process.
+
+    Those of fewer than eight characters aren't: they may be a part of anything.
+    """
+    global _known
+    fresh = {value for value in values if len(value) >= _LEAST}
+    # The longest first: one may be a part of another one.
+    _known = tuple(sorted({*_known, *fresh}, key=lambda value: (-len(value), value)))
 
 
 def is_secret_name(name: str) -> bool:
@@ -46,6 +88,23 @@ def redact_parameter(query: str, name: str) -> str:
 
 def redact_text(text: str) -> str:
     """Mask what looks like a secret in free text, such as another program's output."""
-    text = _USERINFO.sub(f"{MASK}@", text)
+    for value in _known:
+        if value in text:
+            text = text.replace(value, MASK)
+    if not _SIGNS.search(text):
+        return text
+    if "://" in text:
+        text = _USERINFO.sub(f"{MASK}@", text)
+    text = _FIELD.sub(_mask_field, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
-    return _ASSIGNMENT.sub(rf"\1\2\3{MASK}\2\3", text)
+    text = _JWT.sub(MASK, text)
+    text = _ASSIGNMENT.sub(rf"\1\2\3{MASK}\2\3", text)
+    if "=" in text:
+        text = _SESSION_ID.sub(MASK, _QUERY_IN_TEXT.sub(rf"\1{MASK}", text))
+    return text
+
+
+def _mask_field(found: re.Match[str]) -> str:
+    name, sign, double, single, colon, equals = found.groups()
+    quote = double or single or ""
+    return f"{name}{sign or colon or equals}{quote}{MASK}{quote}"

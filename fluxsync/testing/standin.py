@@ -27,6 +27,8 @@ class StandIn:
 
     #: Nobody logs users in.
     secret = ""
+    #: Nobody asks for it.
+    report: t.Callable[[], dict[str, t.Any]] | None = None
 
     def __init__(self, upstream: str) -> None:
         self.full = Full()
@@ -46,6 +48,10 @@ class StandIn:
         if not self.table.serves:
             raise Failure(503, NO_STREAMLIT)
         return self.table
+
+    def ask(self, kind: str, timeout: float) -> dict[str, t.Any]:
+        """Return nothing: there's nobody to ask."""
+        return {}
 
     def hand_over(self, *args: t.Any) -> None:
         """Take nothing over.

@@ -14,6 +14,7 @@ import typing as t
 
 from ..sansio import closecodes, exchanges
 from ..sansio.tunnel import OutOfWindow
+from ..telemetry import metrics
 from .probes import Probes
 from .tunnels import Tunnel
 
@@ -111,13 +112,13 @@ class Tunnels:
         # The tunnel has its own way to find out that a page is gone.
         patient = dataclasses.replace(limits, ping_interval=0.0)
         link = relay.link(session, (theirs, upstream), b"", early, b"", patient)
+        link.transport = opening.transport
         relay.reserve(1)
+        why = exchanges.reason_label(opening.reason)
+        relay.tally.add(metrics.FALLBACKS, opening.transport, why)
         tunnel.on_growth = self._grow
         tunnel.start(link, limits.max_tunnel_age)
-        logger.info(
-            "tunnel opened",
-            extra={**link.facts(), "transport": opening.transport, "reason": opening.reason},
-        )
+        logger.info("tunnel opened", extra={**link.facts(), "reason": opening.reason})
         caller.answer(loop, exchanges.Reply(200, b""))
 
     def exchange(self, claim: Claim, ask: Ask, data: bytes, caller: Caller) -> None:

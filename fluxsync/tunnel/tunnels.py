@@ -182,8 +182,8 @@ class Tunnel:
     def _note_transport(self, mode: str) -> None:
         if self.transport not in ("", mode):
             facts = {**self.link.facts(), "transport": mode}
-            logger.info("tunnel changes transport", extra=facts)
-        self.transport = mode
+            logger.debug("tunnel changes transport", extra=facts)
+        self.transport = self.link.transport = mode
 
     def _release(self) -> None:
         if self._held is not None:
@@ -243,7 +243,7 @@ class Tunnel:
             if self._end.is_over or self.is_left:
                 self.forget()
                 return None
-            logger.info("page of a tunnel is silent", extra=self.link.facts())
+            logger.debug("page of a tunnel is silent", extra=self.link.facts())
             self.leave()
         deadline = self._heard_at + self._patience
         return deadline if self._end_at is None else min(deadline, self._end_at)

@@ -12,6 +12,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ..sansio import callpaths
 from ..telemetry.requestid import HEADER, current_request_id
+from ..telemetry.tracers import propagated
 from . import models, ways
 from .session import Session, User, bearer, checked
 
@@ -261,6 +262,7 @@ class ApiClient:
         request_id = current_request_id.get()
         if self._propagates and request_id and HEADER not in fields:
             fields[HEADER] = request_id
+        fields.update({} if "traceparent" in fields else propagated())
         return fields
 
     def _session(self, way: Way) -> Session:

@@ -236,3 +236,15 @@ def test_pings() -> None:
         assert answer.close_code == 1008
         with pytest.raises(ConnectionClosed):
             pair.ws.receive()
+
+
+def test_traffic() -> None:
+    """Frames count in both directions, and the handshake doesn't."""
+    with Pair() as pair:
+        sent = text("hello")
+        pair.put(sent)
+        assert pair.ws.receive() == "hello"
+        pair.ws.send("good bye")
+        assert pair.next() == text("good bye")
+
+        assert pair.ws.traffic == (len(sent.encode(MASK)), len(text("good bye").encode()))

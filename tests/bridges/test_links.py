@@ -192,6 +192,7 @@ def test_idle_websocket_ends(
     eventually(lambda: not relay.counts())
     facts = closed(caplog)
     assert (facts["close"], facts["closed_by"]) == ("1001 (going away) idle", "fluxsync")
+    assert (facts["code"], facts["transport"]) == (1001, "websocket")
 
 
 @pytest.mark.parametrize(

@@ -274,3 +274,15 @@ def test_root(values: dict[str, str], root: str, rule: str) -> None:
 def test_root_that_cannot_be(values: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=r"(root_path|public_base_url)=.* from code: expected"):
         FluxSyncSettings(**values)
+
+
+def test_secrets() -> None:
+    """What logs must not show: secrets, and passwords as they're written and as they're meant."""
+    settings = FluxSyncSettings(
+        session_secret="s" * 16,
+        session_store="postgresql://ada:p%40ss/word@db/x?sslmode=verify-full&sslpassword=other",
+        public_base_url="https://example.org",
+    )
+
+    assert settings.secrets() == {"s" * 16, "p%40ss/word", "p@ss/word", "other"}
+    assert FluxSyncSettings().secrets() == frozenset()

@@ -112,3 +112,29 @@ def test_streamlit(health: Answer, config: Answer, level: Level, hop: Hop | None
     finding = services.judge_streamlit(health, config)
 
     assert (finding.level, finding.hop) == (level, hop)
+
+
+COUNTED = Answer(HERE, 200, [OURS], b'fluxsync_build_info{version="1"} 1\n')
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_near", "level"),
+    [
+        (COUNTED, False, Level.PROBLEM),
+        # Maybe nothing is between, and it's for whoever is on this machine.
+        (Answer(parse("http://127.0.0.1:1/"), 200, [OURS], COUNTED.body), False, Level.WARNING),
+        (COUNTED, True, None),
+        (Answer(HERE, 401, [OURS]), False, None),
+        (Answer(HERE, 404, [OURS]), False, None),
+        # Of somebody else who answers everything.
+        (Answer(HERE, 200, [HTML], b"<h1>Welcome</h1>"), False, None),
+    ],
+)
+def test_operations(answer: Answer, is_near: bool, level: Level | None) -> None:
+    """What is for operators isn't for everybody."""
+    finding = services.judge_operations("metrics", answer, is_near=is_near)
+
+    assert (finding.level if finding else None) is level
+    if finding:
+        assert "/__fluxsync/metrics is shown to whoever asks" in finding.text
+        assert "FLUXSYNC_OPERATIONS_TOKEN" in finding.remedy[0]

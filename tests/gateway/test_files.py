@@ -9,6 +9,7 @@ import pytest
 
 from fluxsync.gateway.files import FileBody, OpenFile, send_file
 from fluxsync.telemetry.access import Exchange
+from fluxsync.telemetry.recorder import Recorder
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def test_wrapped(file: OpenFile, offset: int, logged: t.Callable[[], list[int]])
     body, told = wrap(FileBody(file, offset, SIZE - offset), **{"wsgi.file_wrapper": FileWrapper})
     assert isinstance(body, FileWrapper)
     assert told is file
-    file.exchange = exchange()
+    file.ends = exchange(), Recorder()
     assert b"".join(body) == CONTENT[offset:]
     assert logged() == []
     body.close()
@@ -110,7 +111,7 @@ def test_wrapped(file: OpenFile, offset: int, logged: t.Callable[[], list[int]])
 def test_client_that_went_away(file: OpenFile, logged: t.Callable[[], list[int]]) -> None:
     body, _ = wrap(FileBody(file, 100_000, 500_000), **{"wsgi.file_wrapper": FileWrapper})
     assert isinstance(body, FileWrapper)
-    file.exchange = exchange()
+    file.ends = exchange(), Recorder()
     sent = len(next(body))
     body.close()
     assert logged() == [sent]
@@ -121,7 +122,7 @@ def test_file_that_the_kernel_sends(file: OpenFile, logged: t.Callable[[], list[
     body, _ = wrap(FileBody(file, 100_000, 500_000), **{"wsgi.file_wrapper": FileWrapper})
     assert isinstance(body, FileWrapper)
     assert file.tell() == 100_000
-    file.exchange = exchange()
+    file.ends = exchange(), Recorder()
     body.close()
     assert logged() == [500_000]
 

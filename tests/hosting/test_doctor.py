@@ -353,7 +353,7 @@ def test_no_fluxsync(upstream: FakeStreamlit) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), "Missing option '--url'"),
+        (("--header", "A: b"), "--header is for looking at a site: --url is missing"),
         (("--url", "ftp://ada:secret@host/"), "expected an address like https://host/path"),
         (("--url", "http://h/", "--header", "secret"), "expected a header field like"),
         (("--url", "http://h/", "--header", "Host: other"), "Host isn't for the command line"),

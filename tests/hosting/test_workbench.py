@@ -73,11 +73,12 @@ def test_config() -> None:
     assert "trust_proxy = true  (environment)\n" in text
     assert 'api_mount_path = "/api"\n' in text
     assert f"\nHost: Posit Workbench\nIn the browser: https://wb.example{path}/\n" in text
-    assert text.endswith(
+    assert (
         "  SCRIPT_NAME: as the WSGI server has it\n"
         "  X-Forwarded-Prefix, X-Script-Name, X-Forwarded-Context: as trusted proxies say\n"
         f"  RS_SESSION_URL: {path}\n"
-    )
+    ) in text
+    assert text.endswith(" (body_limit_missing)\n")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import StartServer
-from tests.live.served import Application, Fluxsync
-from tests.support.processes import PYTHON, environment
+from tests.live.served import APP, Application, Fluxsync
+from tests.support import websocket
+from tests.support.processes import PYTHON, environment, free_port
 from tests.support.tunnel import Tunnel
 from tests.support.upstream import FakeStreamlit
 from tests.support.waiting import FACTOR, eventually
@@ -134,6 +137,109 @@ def test_choice_of_applications(serve: StartServer, upstream: FakeStreamlit) -> 
         assert first.states() == []
     finally:
         shutil.rmtree(third.directory)
+
+
+VERSIONED = APP.replace("os.getpid()", "VERSION")
+CHECKS = """
+    python packages streamlit gunicorn sockets limits target settings imports state cache port server
+    replica page path health script files streamlit headers cookies redirects host websocket silence
+    streaming upload
+"""
+
+
+@pytest.mark.streamlit
+def test_reload(serve: StartServer) -> None:
+    """New code comes without a request that fails; broken code changes nothing."""
+    server = Fluxsync("run", "--pidfile", "own.pid", files={"app.py": f"VERSION = 1{VERSIONED}"})
+    serve(server)
+    (workers, (old,)) = server.workers(), server.streamlits()
+
+    second = call(server, "run", "--pidfile", "own.pid", "--port", str(free_port()))
+    assert second.returncode == 2
+    assert f"process id {server.pid} has it" in second.stderr
+    assert (server.directory / "own.pid").read_text() == f"{server.pid}\n"
+
+    server.write("app.py", f"VERSION = 1 / 0{VERSIONED}")
+    broken = call(server, "reload")
+    assert broken.returncode == 1
+    assert "nothing is: ZeroDivisionError: division by zero (app.py, line 1)" in broken.stderr
+    assert server.workers() == workers
+
+    server.write("app.py", f"VERSION = 2{VERSIONED}")
+    with websocket.RawWebSocket(server.port) as page:
+        with Visitor(server) as visitor:
+            reload = call(server, "reload")
+        assert (reload.returncode, reload.stderr) == (0, "")
+        assert visitor.seen == ["1", "2"]
+        while (frame := page.receive()) is not None and frame.opcode != 8:
+            pass
+        assert frame is not None
+        assert frame.close_code == 1012
+    assert not set(server.workers()) & set(workers)
+    (new,) = server.streamlits()
+    assert new.pid != old.pid
+
+    server.write("app.py", f"VERSION = 3{VERSIONED}")
+    assert call(server, "reload", "--api-only").returncode == 0
+    assert server.get("/api/pid").json() == {"pid": 3}
+    assert [process.pid for process in server.streamlits()] == [new.pid]
+
+    doctor = call(server, "doctor", "--json", "--verbose")
+    said = json.loads(doctor.stdout)
+    bad = [finding for finding in said["findings"] if finding["level"] == "problem"]
+    assert (doctor.returncode, bad) == (0, [])
+    found = dict.fromkeys(finding["check"] for finding in said["findings"])
+    assert [*dict.fromkeys(CHECKS.split())] == [check for check in found if check in CHECKS.split()]
+    assert said["target"] == "app:app"
+    assert said["verbose"]["pages"] == [{"path": "/", "title": "Home"}]
+
+    ended = call(server, "shutdown", "--pidfile", "own.pid")
+    assert (ended.returncode, ended.stdout) == (0, "app:app has ended.\n")
+    assert not (server.directory / "own.pid").exists()
+
+
+class Visitor:
+    """Asks the API again and again, and fails if an answer isn't 200."""
+
+    def __init__(self, server: Application) -> None:
+        self._server = server
+        self._is_over = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+        #: What the answers were, each once.
+        self.seen: list[str] = []
+
+    def __enter__(self) -> Visitor:
+        self._future = self._pool.submit(self._visit)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._is_over.set()
+        self._pool.shutdown()
+        self._future.result()
+
+    def _visit(self) -> None:
+        while not self._is_over.is_set():
+            answer = self._server.get("/api/pid")
+            assert answer.status == 200, answer
+            version = str(answer.json()["pid"])
+            if version not in self.seen:
+                self.seen.append(version)
+
+
+def test_no_reload(serve: StartServer, upstream: FakeStreamlit) -> None:
+    """Without the reloader there's one process for the API, and reload has nothing to do."""
+    env = {"FLUXSYNC_STREAMLIT_UPSTREAM": upstream.url}
+    server = Fluxsync("dev", "--no-reload", "--no-proxy-headers", env=env)
+    serve(server)
+    assert server.workers() == [server.pid]
+    only_api = call(server, "reload", "--api-only")
+    assert only_api.returncode == 2
+    assert "the server isn't gunicorn" in only_api.stderr
+    pages = call(server, "reload")
+    assert (pages.returncode, pages.stdout) == (0, "Streamlit is somebody else's, and stays.\n")
+    server.send_signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert server.states() == []
 
 
 def test_shutdown_by_force(run: t.Callable[..., Fluxsync]) -> None:

@@ -98,7 +98,12 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[t.Callab
 
 def test_start_and_stop(loop: t.Callable[..., Loop]) -> None:
     one = loop(SERVER)
+    assert one.fleet.starting_for() is None
+    one.until(State.STARTING)
+    assert 0 <= (one.fleet.starting_for() or 0) < 60
+    assert one.fleet.starting_for() is not None
     replica = one.until(State.RUNNING)
+    assert one.fleet.starting_for() is None
     assert (replica.healthy, replica.starts) == (True, 1)
     assert replica.port is not None
     assert one.fleet.table().ready
@@ -107,6 +112,34 @@ def test_start_and_stop(loop: t.Callable[..., Loop]) -> None:
     assert one.fleet.is_stopped
     assert not one.fleet.table().ready
     assert one.selector.get_map() == {}
+
+
+def test_renewal(loop: t.Callable[..., Loop]) -> None:
+    """Another process takes over, and the old one's end is no crash; twice is once."""
+    one = loop(SERVER)
+    old = one.until(State.RUNNING)
+    one.fleet.renew()
+    one.fleet.renew()
+    assert one.fleet.replicas["r1"].state is State.STOPPING
+    new = one.until(State.RUNNING)
+    assert (new.starts, new.crashes) == (2, ())
+    assert new.pid != old.pid
+
+
+def test_renewal_of_what_was_given_up(loop: t.Callable[..., Loop], tmp_path: Path) -> None:
+    one = loop("import sys; sys.exit(2)")
+    one.until(State.FATAL)
+    (tmp_path / "child.py").write_text(SERVER)
+    one.fleet.renew()
+    assert one.until(State.RUNNING).starts == 2
+
+
+def test_renewal_of_somebody_elses(loop: t.Callable[..., Loop]) -> None:
+    one = loop(arguments=(), upstreams=("127.0.0.1:9",))
+    one.turn()
+    before = one.fleet.replicas["r1"]
+    one.fleet.renew()
+    assert one.turn().starts == before.starts == 1
 
 
 def test_frontend_files(

@@ -79,7 +79,27 @@ def test_output(program: StartChild, caplog: pytest.LogCaptureFixture) -> None:
     assert status(child) == 0
     lines = [f"line {n}" for n in range(30)] + ["password=***", "\ufffd\ufffd no text", "no end"]
     assert child.last_lines == lines[-20:]
-    assert [record.getMessage() for record in caplog.records] == [f"r1 | {line}" for line in lines]
+    assert [record.getMessage() for record in caplog.records] == lines
+    assert {vars(record)["replica"] for record in caplog.records} == {"r1"}
+
+
+def test_flood(program: StartChild, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that prints without end isn't stopped by that, and its last words are known."""
+    caplog.set_level(logging.INFO, "fluxsync.streamlit")
+    logging.getLogger("fluxsync").propagate = True
+    child = program(
+        "sys.stdout.buffer.write(b'x' * 10_000_000 + b'\\n')\n"
+        "sys.stdout.buffer.write(os.urandom(1_000_000) + b'\\n')\n"
+        "sys.stdout.buffer.writelines(b'line %d\\n' % n for n in range(200_000))\n"
+        "print('the end')"
+    )
+    while child.poll() is None:
+        child.read_output()
+    assert status(child) == 0
+    assert child.last_lines[-1] == "the end"
+    assert max(len(record.getMessage()) for record in caplog.records) < 65536
+    (told,) = {r.getMessage().split(" ", 1)[1] for r in caplog.records if r.levelno > logging.INFO}
+    assert told == "lines were left out, more than 1000 in a second"
 
 
 def test_long_lines(program: StartChild) -> None:

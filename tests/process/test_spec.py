@@ -46,6 +46,17 @@ def test_identity_of_the_caches() -> None:
     assert other.identity == SPEC.identity
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("secrets", ["a-secret"]), ("log_level", "debug"), ("log_format", "json")],
+)
+def test_identity_of_logs(name: str, value: object) -> None:
+    """Who wants another log doesn't end all sessions."""
+    other = Spec.from_json({**SPEC.to_json(), name: value})
+    assert other.to_json() != SPEC.to_json()
+    assert other.identity == SPEC.identity
+
+
 def test_identity() -> None:
     assert Spec.from_json({**SPEC.to_json(), "replicas": 4}).identity != SPEC.identity
     assert Spec.from_json(json.loads(json.dumps(SPEC.to_json()))).identity == SPEC.identity

@@ -12,11 +12,17 @@ from fluxsync.sansio.supervision import Replica, State
 
 
 def test_nothing_is_known_yet() -> None:
-    assert status(None, 1, (), (), {}, {}) == {
+    found = status(None, 1, (), (), {}, {}, {})
+
+    assert found.pop("memory_bytes") > 1_000_000
+    assert 0 < found.pop("started") <= time.time()
+    assert found == {
         "name": "",
         "directory": "",
         "url": "",
+        "server": "",
         "pid": os.getpid(),
+        "workers_memory_bytes": 0,
         "anchor": 1,
         "workers": [],
         "tunnels": {},
@@ -32,7 +38,7 @@ def test_status(monkeypatch: pytest.MonkeyPatch) -> None:
         Replica("r2", State.FATAL, since=40, reason="exit code 1"),
     ]
     tunnels = {"transports": {"stream": 2}, "reasons": {"websocket-refused": 2}}
-    found = status(spec, 1, (3, 2), replicas, {"r1": 5, "gone": 1}, tunnels)
+    found = status(spec, 1, (3, 2), replicas, {"r1": 5, "gone": 1}, tunnels, {"r1": 7.5})
 
     assert (found["name"], found["directory"]) == ("app:app", "/srv")
     assert found["url"] == "http://127.0.0.1:8000"
@@ -47,4 +53,5 @@ def test_status(monkeypatch: pytest.MonkeyPatch) -> None:
         (7, True, ""),
         (replicas[1].pid, replicas[1].healthy, "exit code 1"),
     ]
+    assert [replica["started"] for replica in found["replicas"]] == [7.5, None]
     assert json.loads(json.dumps(found)) == found

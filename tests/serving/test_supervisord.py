@@ -72,16 +72,18 @@ def test_websocket(relay: SupervisorRelay, ends: Ends) -> None:
     assert relay.counts() == {"r1": 1}
 
 
-@pytest.mark.parametrize("exchange", [EXCHANGE, None])
+@pytest.mark.parametrize("logged", [True, False])
 def test_upload(
     relay: SupervisorRelay,
     ends: Ends,
-    exchange: object,
+    logged: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It gets its line in the access log, if one is wanted."""
     caplog.set_level("INFO", "fluxsync.access")
-    relay.adopt(Message({**UPLOAD, "exchange": exchange}, b"head", ends.files))
+    relay.adopt(
+        Message({**UPLOAD, "exchange": {**EXCHANGE, "is_logged": logged}}, b"head", ends.files)
+    )
     ends.browser.sock.sendall(b"body")
     assert ends.streamlit.read(8) == b"headbody"
     assert relay.transfers == 1
@@ -89,23 +91,24 @@ def test_upload(
 
     assert ends.browser.read_until(b"\r\n\r\n") is not None
     eventually(lambda: not relay.transfers)
-    assert [r.getMessage() for r in caplog.records] == ["POST /upload 204"] * bool(exchange)
+    assert [r.getMessage() for r in caplog.records] == ["POST /upload 204"] * logged
 
 
-@pytest.mark.parametrize("exchange", [{**EXCHANGE, "status": 200, "bytes": 10}, None])
+@pytest.mark.parametrize("logged", [True, False])
 def test_download(
     relay: SupervisorRelay,
     ends: Ends,
-    exchange: object,
+    logged: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "fluxsync.access")
+    exchange = {**EXCHANGE, "status": 200, "bytes": 10, "is_logged": logged}
     relay.adopt(Message({**DOWNLOAD, "exchange": exchange}, b"head", ends.files))
     ends.streamlit.sock.sendall(b"body")
 
     assert ends.browser.read(8) == b"headbody"
     eventually(lambda: not relay.transfers)
-    assert [vars(r)["bytes"] for r in caplog.records] == [18] * bool(exchange)
+    assert [vars(r)["bytes"] for r in caplog.records] == [18] * logged
 
 
 def test_download_of_a_file(relay: SupervisorRelay, ends: Ends) -> None:

@@ -148,7 +148,8 @@ class Page:
         upstream, streamlit = (tcp_pair if tcp else unix_pair)()
         self.streamlit = Stream(self._pages.keep(streamlit))
         opening = Opening(("streamlit",), transport, reason)
-        session = Session("some-id", "r1", client=address, path="/_stcore/stream")
+        path, transport = "/_stcore/stream", "tunnel"
+        session = Session("some-id", "r1", client=address, path=path, transport=transport)
         verb = Opened(self.claim, opening, session, is_new)
         return self._pages.call(verb, early, [upstream]).read_response()
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (sys.executable, "-X", "faulthandler")
 #: Variables of the person who runs the tests that must not change what is tested.
 FOREIGN = re.compile(
-    r"_?FLUXSYNC_(?!TESTS_)|STREAMLIT_|GUNICORN_|FLASK_|PORT$|WEB_CONCURRENCY$|"
+    r"_?FLUXSYNC_(?!TESTS_)|STREAMLIT_|GUNICORN_|FLASK_|OTEL_|PORT$|WEB_CONCURRENCY$|"
     r"FORWARDED_ALLOW_IPS$|(HTTPS?|ALL|NO)_PROXY$",
     re.IGNORECASE,
 )

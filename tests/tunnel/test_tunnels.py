@@ -643,18 +643,25 @@ def test_trouble(
 
 
 def test_log(pages: Pages, relay: Relay, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "fluxsync.tunnel")
+    """A tunnel has two lines, however often its page changes the way."""
+    caplog.set_level("INFO", "fluxsync")
     page = pages.opened(transport="stream", reason="websocket-silent")
     for mode in ("stream", "stream", "long-poll"):
         page.exchange(mode=mode)
     page.push(b"", mode="short-poll")
 
-    opened, changed = caplog.records
-    assert (opened.getMessage(), changed.getMessage()) == (
-        "tunnel opened",
-        "tunnel changes transport",
-    )
+    page.leave()
+    assert close_of(page.streamlit) == (closecodes.GOING_AWAY, "")
+    page.streamlit.sock.sendall(frames.close(closecodes.GOING_AWAY).encode())
+    page.streamlit.sock.close()
+    eventually(lambda: not relay.counts())
+
+    opened, closed = caplog.records
+    assert (opened.getMessage(), closed.getMessage()) == ("tunnel opened", "tunnel closed")
+    assert {opened.name, closed.name} == {"fluxsync.tunnel"}
     facts = {"request_id": "some-id", "replica": "r1", "path": "/_stcore/stream"}
     assert facts.items() <= vars(opened).items()
     assert (vars(opened)["transport"], vars(opened)["reason"]) == ("stream", "websocket-silent")
-    assert {**facts, "transport": "long-poll"}.items() <= vars(changed).items()
+    ended = {**facts, "transport": "long-poll", "code": 1001, "closed_by": "client"}
+    assert ended.items() <= vars(closed).items()
+    assert vars(closed)["duration_seconds"] > 0

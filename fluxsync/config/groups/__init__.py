@@ -7,6 +7,7 @@ from .hops import HopSettings
 from .identity import IdentitySettings
 from .operations import OperationsSettings
 from .pages import PageSettings
+from .protection import ProtectionSettings
 from .serving import ServingSettings
 from .tunnels import TunnelSettings
 from .websockets import WebSocketSettings
@@ -16,6 +17,7 @@ GROUPS = (
     ServingSettings,
     OperationsSettings,
     AddressSettings,
+    ProtectionSettings,
     HopSettings,
     WebSocketSettings,
     TunnelSettings,
@@ -30,6 +32,7 @@ __all__ = [
     "IdentitySettings",
     "OperationsSettings",
     "PageSettings",
+    "ProtectionSettings",
     "ServingSettings",
     "TunnelSettings",
     "WebSocketSettings",

@@ -14,6 +14,9 @@ class AddressSettings(Group):
     api_mount_path: ApiMount = Field("/api", description="Path of the API.")
     root_path: Mount = Field("", description="Path under which a proxy publishes all this.")
     public_base_url: Url = Field("", description="URL that browsers see, with the root path.")
+    strict_public_base_url: bool = Field(
+        False, description="Refuse to start while it's unclear what public_base_url is."
+    )
     internal_api_base: Url = Field(
         "", description="URL at which pages reach the API; found by itself if empty."
     )

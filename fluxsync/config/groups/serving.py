@@ -35,6 +35,9 @@ class ServingSettings(Group):
     exit_if_streamlit_fails: bool = Field(
         False, description="End the server if Streamlit never comes up."
     )
+    pidfile: str = Field(
+        "", description="File with the server's process id while it runs; none if empty."
+    )
     state_dir: str = Field(
         "", description="Directory for the supervisor's socket; in the temporary one if empty."
     )
