@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import typing as t
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -62,9 +62,14 @@ def _create(path: Path, content: bytes, undo: ExitStack) -> None:
     if path.is_dir():
         raise ScaffoldError(f"{path} is a directory: remove it first")
     # "x": what somebody else puts here meanwhile isn't ours to overwrite.
-    with path.open("xb") as file:
+    with open(path, "xb", opener=_private if path.name == ".env" else None) as file:
         undo.callback(path.unlink)
         file.write(content)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file for its owner only, as it has secrets."""
+    return os.open(path, flags, 0o600)
 
 
 def _replace(path: Path, content: bytes, undo: ExitStack) -> None:
@@ -89,7 +94,13 @@ def _exchange(path: Path, content: bytes) -> None:
 def _make(directory: Path, undo: ExitStack) -> None:
     if not directory.is_dir():
         directory.mkdir()
-        undo.callback(directory.rmdir)
+        undo.callback(_remove, directory)
+
+
+def _remove(directory: Path) -> None:
+    # What somebody else has put there meanwhile stays.
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _explain(directory: Path, error: OSError, taken: str) -> str:

@@ -43,18 +43,34 @@ def create_image_files(
         image could install; the message says what to change.
     """
     is_beside = directory.resolve() == application.resolve()
+    files = contents(
+        _install(application / "requirements.txt"),
+        command,
+        python=python,
+        elsewhere=None if is_beside else directory,
+    )
+    return write_all(directory, files, overwrite=overwrite, taken="--force overwrites it")
+
+
+def contents(
+    install: str, command: t.Sequence[str], *, python: str = PYTHON, elsewhere: Path | None = None
+) -> dict[str, str]:
+    """Return the texts of a Dockerfile and what it ignores, by their names.
+
+    :param install: What pip installs, of :func:`installed`.
+    :param elsewhere: Where they go, unless that's where the image is built from.
+    """
     dockerfile = render(
         "Dockerfile.tmpl",
         command=json.dumps(command),
-        file="" if is_beside else f" -f {shlex.quote(str(directory / 'Dockerfile'))}",
-        install=_install(application / "requirements.txt"),
+        file=f" -f {shlex.quote(str(elsewhere / 'Dockerfile'))}" if elsewhere else "",
+        install=install,
         python=python,
     )
     # Elsewhere than at the root of what is sent to the builder, only this name is looked for:
     # https://docs.docker.com/build/concepts/context/#filename-and-location
-    ignore = ".dockerignore" if is_beside else "Dockerfile.dockerignore"
-    contents = {"Dockerfile": dockerfile, ignore: render("dockerignore.tmpl")}
-    return write_all(directory, contents, overwrite=overwrite, taken="--force overwrites it")
+    ignore = "Dockerfile.dockerignore" if elsewhere else ".dockerignore"
+    return {"Dockerfile": dockerfile, ignore: render("dockerignore.tmpl")}
 
 
 def check_target(target: str, application: Path) -> None:
@@ -108,15 +124,24 @@ def _install(path: Path) -> str:
         ) from e
     except (OSError, UnicodeDecodeError) as e:
         raise ScaffoldError(f"{path} can't be read: expected a text file ({e})") from e
+    return installed(path.name, text)
+
+
+def installed(name: str, text: str) -> str:
+    """Return what pip installs of a list of requirements.
+
+    :param name: Its file's name.
+    :raise ScaffoldError: It couldn't.
+    """
     for number, line in enumerate(text.splitlines(), 1):
         if _OTHER_FILES.match(line.strip()):
             raise ScaffoldError(
-                f"{path.name}, line {number}: {line.strip()!r} needs files that aren't in the image"
+                f"{name}, line {number}: {line.strip()!r} needs files that aren't in the image"
                 " when it's read: have one list of packages, as pip-compile writes it"
             )
     # Then pip wants hashes of all that it's told to install, and exact versions.
     if "--hash=" in text:
         if not any(_FLUXSYNC.match(line) for line in text.splitlines()):
-            raise ScaffoldError(f"{path.name} has hashes, but not of fluxsync: add it, too")
-        return f"-r {path.name}"
-    return f'-r {path.name} "fluxsync[brotli]{version_range()}"'
+            raise ScaffoldError(f"{name} has hashes, but not of fluxsync: add it, too")
+        return f"-r {name}"
+    return f'-r {name} "fluxsync[brotli]{version_range()}"'

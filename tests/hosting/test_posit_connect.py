@@ -97,7 +97,7 @@ def test_manifest(entry_point: str, tmp_path: Path) -> None:
     assert manifest["metadata"] == {"appmode": "python-api", "entrypoint": entry_point}
     assert manifest["python"]["package_manager"]["package_file"] == "requirements.txt"
     assert manifest["environment"]["python"]["requires"] == ">=3.10,<3.14"
-    assert set(manifest["files"]) == set(project.PROFILES["posit"]) - {"tests/test_app.py"}
+    assert set(manifest["files"]) == set(project.PROFILES["posit"].files) - {"tests/test_app.py"}
     for name, file in manifest["files"].items():
         assert file["checksum"] == hashlib.md5((tmp_path / name).read_bytes()).hexdigest()
 
