@@ -13,7 +13,7 @@ from .api.application import create_api
 from .api.mounting import mount_api
 from .api.websockets import WebSocketRoutes
 from .auth.application import attach_login, make_bearer
-from .bridges import serverlogs
+from .bridges import mistakes, serverlogs
 from .bridges.host import Host, call_in_workers, find_host
 from .bridges.stalls import prevent_stalls
 from .bridges.turns import call_around
@@ -47,6 +47,9 @@ if t.TYPE_CHECKING:
 
 SettingsT = te.TypeVar("SettingsT", bound=FluxSyncSettings, default=FluxSyncSettings)
 HandlerT = t.TypeVar("HandlerT", bound="t.Callable[..., object]")
+
+# Before a user's module makes settings.
+mistakes.shorten()
 
 
 class FluxSync(PageApplication, t.Generic[SettingsT]):
@@ -146,6 +149,7 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         elif "waitress.runner" in sys.modules:
             # waitress-serve app:app. It sets up logging itself, once it has loaded this.
             serverlogs.configure(self.settings)
+            enforce(self.settings)
 
     @property
     def api(self) -> Api:

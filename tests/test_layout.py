@@ -50,7 +50,6 @@ ELSEWHERE = {
     "gateway/handover.py": "tests/live/test_slow_clients.py, test_websockets.py",
     "gateway/kept.py": "tests/live/test_kept_assets.py",
     "gateway/variants.py": "tests/gateway/test_assets.py",
-    "gateway/operations.py": "tests/live/test_operations.py: needs a server",
     "gateway/opening.py": "tests/live/test_websockets.py, test_tunnel*.py: needs a server",
     "gateway/streamlit.py": "tests/live: needs a server",
     "gateway/tunnel.py": "tests/live/test_tunnel*.py: needs a server",

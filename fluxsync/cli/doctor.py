@@ -14,6 +14,7 @@ from ..config.sources import override
 from ..diagnostics import findings
 from ..diagnostics.findings import Level
 from ..sansio import headers as _headers
+from .options import Amount
 
 if t.TYPE_CHECKING:
     from ..diagnostics.address import Address
@@ -66,21 +67,21 @@ def _read_headers(
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, min_open=True),
     default=10.0,
     show_default=True,
     help="Seconds that a request may take.",
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=Amount(0),
     default=5.0,
     show_default=True,
     help="Seconds without a word after which connections must still be there; 25 says most.",
 )
 @click.option(
     "--upload",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, min_open=True),
     default=25.0,
     show_default=True,
     help="Largest upload that has to pass, in MB.",

@@ -21,6 +21,22 @@ _OWN = ("reload", "reload_scope", "workbench")
 #: Seconds that importing an application may take, for commands that only look at it.
 TIMEOUT = 60.0
 
+#: Of seconds, eleven days; of MB, a terabyte.
+_MOST = 1e6
+
+
+class Amount(click.FloatRange):
+    """A number that can be computed with: neither ``nan`` nor beyond all measure."""
+
+    def convert(
+        self, value: t.Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not number <= _MOST:
+            self.fail(f"{value} is not a number up to {_MOST:g}.", param, ctx)
+        return number
+
 
 def listening(function: F) -> F:
     """Where to listen."""

@@ -14,6 +14,7 @@ from ..diagnostics.trial import in_one_line
 from ..exceptions import ConfigError, FluxSyncError
 from ..pages import validate_fluxsync_pages
 from ..serving.loading import choose_target, import_application
+from ..telemetry.redaction import hide
 
 _target = click.argument("target", required=False, metavar="[MODULE:ATTRIBUTE]")
 
@@ -43,7 +44,9 @@ def validate(target: str | None, strict: bool) -> None:
 
 def _load(target: str | None) -> FluxSync:
     override({"app": target})
-    found = choose_target(FluxSyncSettings())
+    settings = FluxSyncSettings()
+    hide(settings.secrets())
+    found = choose_target(settings)
     if not found:
         raise ConfigError(
             "app", "", source="default", expected="an application; scripts have no such pages"

@@ -12,7 +12,7 @@ from ..config import FluxSyncSettings
 from ..exceptions import ReloadError
 from ..process.reloading import Running
 from ..process.state import all_states, base_directory
-from .options import TIMEOUT
+from .options import TIMEOUT, Amount
 from .status import choose, statuses
 
 
@@ -21,7 +21,7 @@ from .status import choose, statuses
 @click.option("--api-only", is_flag=True, help="Leave Streamlit and the sessions of pages alone.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(0, min_open=True),
     default=TIMEOUT,
     show_default=True,
     help="Seconds that each step may take.",

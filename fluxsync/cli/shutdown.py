@@ -13,6 +13,7 @@ import click
 from ..config import FluxSyncSettings
 from ..process import pidfile as pidfiles
 from ..process.lifetime import Anchor
+from .options import Amount
 from .status import choose, statuses
 
 #: Seconds that the end of a process may take after its server was killed.
@@ -27,7 +28,7 @@ _AFTER_KILL = 10.0
 @click.option("--all", "everything", is_flag=True, help="End all applications of this user.")
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=Amount(0),
     default=15.0,
     show_default=True,
     help="Seconds after which it has failed, or kills.",

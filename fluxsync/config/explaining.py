@@ -6,7 +6,8 @@ import typing as t
 
 from ..exceptions import ConfigError
 from . import sources
-from .fields import LIST, shown
+from .fields import LIST
+from .masking import shown
 
 if t.TYPE_CHECKING:
     import pydantic

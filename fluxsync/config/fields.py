@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 import typing as t
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,21 +15,13 @@ from ..sansio.headers import is_name
 from ..sansio.login import is_secure
 from ..sansio.paths import normalize_mount
 from ..sansio.routing import INTERNAL_PREFIX, reserved_segment
+from .masking import HidesNamed, HidesPassword, Secret
 
 #: What a list may be.
 LIST = "a list of texts: JSON, or separated by commas"
 
-#: What is shown of a secret.
-MASK = "***"
-
 #: Schemes of :data:`StoreUrl` that Redis answers, and not an SQLAlchemy dialect.
 REDIS_SCHEMES = ("redis", "rediss", "unix")
-
-#: Names and passwords, and what options of a URL say. Passwords that should have been encoded
-#: have slashes, spaces and the like.
-_IN_URL = re.compile(r"(?s)(?<=://)[^@]*:.*@|(?<=[?&])([^=&\s]*)=[^&]*")
-
-_SECRET_OPTION = re.compile(r"(?i)pass|pwd|secret|token|credential")
 
 #: Arguments of ``st.set_page_config``, and their values if there are few.
 PAGE_CONFIG: dict[str, tuple[str, ...]] = {
@@ -225,50 +217,6 @@ def _session_store(value: str) -> str:
     return value
 
 
-class Secret:
-    """Marks a setting whose value is never shown."""
-
-
-class HidesPassword:
-    """Marks a setting that is a URL, whose password and options are never shown."""
-
-
-def shown(marks: t.Iterable[object], value: t.Any) -> t.Any:
-    """Return a setting's value as it may be seen by others.
-
-    :param marks: The field's ``metadata``.
-    """
-    for mark in marks:
-        if isinstance(mark, Secret) and value:
-            return MASK
-        if isinstance(mark, HidesPassword):
-            return hide_password(value) if isinstance(value, str) else MASK
-    return value
-
-
-def secrets(marks: t.Iterable[object], value: t.Any) -> t.Iterator[str]:
-    """Yield what a setting's value has of secrets.
-
-    :param marks: The field's ``metadata``.
-    """
-    for mark in marks:
-        if isinstance(mark, Secret) and value:
-            yield value
-        elif isinstance(mark, HidesPassword) and isinstance(value, str):
-            for found in _IN_URL.finditer(value):
-                if found[1] and not _SECRET_OPTION.search(found[1]):
-                    continue  # any text of a log may have it: sslmode=verify-full
-                secret = found[0].partition("=" if found[1] else ":")[2]
-                secret = secret if found[1] else secret[:-1]
-                # Drivers that complain about one have decoded it.
-                yield from {secret, unquote(secret)}
-
-
-def hide_password(url: str) -> str:
-    """Return a URL without name and password, and without what its options say."""
-    return _IN_URL.sub(lambda m: f"{m[1]}={MASK}" if m[1] else f"{MASK}@", url)
-
-
 Names = t.Annotated[tuple[str, ...], BeforeValidator(_split)]
 Object = t.Annotated[dict[str, t.Any], BeforeValidator(_object)]
 PageConfig = t.Annotated[Object, AfterValidator(_page_config)]
@@ -280,13 +228,13 @@ ApiMount = t.Annotated[str, AfterValidator(_api_mount)]
 #: ``module:attribute``
 Target = t.Annotated[str, AfterValidator(_target)]
 Url = t.Annotated[str, AfterValidator(_url), HidesPassword()]
-Upstreams = t.Annotated[Names, AfterValidator(_upstreams)]
-Origins = t.Annotated[Names, AfterValidator(_origins)]
+Upstreams = t.Annotated[Names, AfterValidator(_upstreams), HidesPassword()]
+Origins = t.Annotated[Names, AfterValidator(_origins), HidesPassword()]
 Networks = t.Annotated[Names, AfterValidator(_networks)]
 #: Names of header fields, in lower case and with ``-`` for ``_``.
 Header = t.Annotated[str, AfterValidator(_header)]
 Headers = t.Annotated[Names, AfterValidator(_headers)]
-StreamlitOptions = t.Annotated[Names, AfterValidator(_streamlit_options)]
+StreamlitOptions = t.Annotated[Names, AfterValidator(_streamlit_options), HidesNamed()]
 #: Name of a query parameter of pages.
 Parameter = t.Annotated[str, AfterValidator(_parameter)]
 SessionSecret = t.Annotated[str, AfterValidator(_session_secret), Secret()]

@@ -12,6 +12,7 @@ from ..sansio import hosts
 from ..sansio.cors import ANY
 from ..sansio.protection import CSP, policy_defect
 from .fields import Names, Object
+from .masking import HidesNamed, HidesPassword
 
 #: Fields that say where a message ends or to whom it goes, or that have a setting of their own.
 _NOT_TO_SET = (
@@ -84,9 +85,9 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 #: Header fields and their values.
-HeaderTable = t.Annotated[Object, AfterValidator(_header_table)]
+HeaderTable = t.Annotated[Object, AfterValidator(_header_table), HidesNamed()]
 Policy = t.Annotated[str, AfterValidator(_policy)]
-CorsOrigins = t.Annotated[Names, AfterValidator(_cors_origins)]
+CorsOrigins = t.Annotated[Names, AfterValidator(_cors_origins), HidesPassword()]
 CorsMethods = t.Annotated[
     Names, AfterValidator(_tokens), AfterValidator(lambda value: tuple(map(str.upper, value)))
 ]

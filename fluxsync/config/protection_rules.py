@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import typing as t
 
-from .fields import Secret
+from .masking import Secret
 from .situation import Situation
 
 #: Seconds; a page that computes longer before its first byte would get 504.

@@ -15,7 +15,6 @@ from ..sansio.paths import is_under, normalize_mount
 from ..sansio.rootpath import RootPath
 from . import sources
 from .explaining import explain
-from .fields import secrets, shown
 from .groups import (
     AddressSettings,
     HopSettings,
@@ -27,6 +26,7 @@ from .groups import (
     TunnelSettings,
     WebSocketSettings,
 )
+from .masking import secrets, shown
 
 if t.TYPE_CHECKING:
     import typing_extensions as te

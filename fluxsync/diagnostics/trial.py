@@ -16,11 +16,16 @@ import sys
 import tempfile
 import typing as t
 
-from ..telemetry.redaction import redact_text
+from ..telemetry.redaction import hide, redact_text
 
 #: Most bytes that are read of what it prints, from its end.
 _TAIL = 4096
-_PROGRAM = "from fluxsync.diagnostics.trial import main; main()"
+#: Its directory comes last until the application is imported, as with the command that serves: what
+#: is in it hides nothing that is needed here.
+_PROGRAM = (
+    "import sys; sys.path.sort(key=lambda path: path == ''); "
+    "from fluxsync.diagnostics.trial import main; main()"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +65,10 @@ def try_loading(
     :param environ: Its environment; this process's if not given.
     :param strict: Refuse parameters of pages that nobody fills.
     """
-    report_read, report_write = os.pipe()
-    command = [sys.executable, "-c", _PROGRAM, str(report_write), target, "1" if strict else ""]
-    with tempfile.TemporaryFile() as output, open(report_read, "rb") as report:
+    # Files: what the application has started may outlive it, and would keep pipes open.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as report:
+        number = report.fileno()
+        command = [sys.executable, "-c", _PROGRAM, str(number), target, "1" if strict else ""]
         try:
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -71,16 +77,16 @@ def try_loading(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=(report_write,),
+                pass_fds=(number,),
                 start_new_session=True,
             )
         except OSError as e:
             return Trial(f"no process can be started to load it ({e.strerror})")
-        finally:
-            os.close(report_write)
         status = _wait(process, timeout)
-        # After the kill: else whoever has inherited the pipe could keep this waiting.
-        return _understand(status, report.read(), _last_lines(output), timeout)
+        told = _read(report)
+        # What the application prints and raises may have them in it.
+        hide(told.pop("secrets", ()))
+        return _understand(status, told, _last_lines(output), timeout)
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
@@ -95,18 +101,25 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
         process.wait()
 
 
-def _understand(
-    status: int | None, report: bytes, output: tuple[str, ...], timeout: float
-) -> Trial:
+def _read(report: t.IO[bytes]) -> dict[str, t.Any]:
+    """Return what the child process has said; nothing if somebody else wrote there."""
+    report.seek(0)
     try:
-        told = json.loads(report)
+        told = json.loads(report.read())
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _understand(
+    status: int | None, told: dict[str, t.Any], output: tuple[str, ...], timeout: float
+) -> Trial:
+    if told:
         values: dict[str, t.Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in told.items()
         }
-        values["output"] = output
-        return Trial(**values)
-    except (ValueError, TypeError, AttributeError):
-        pass
+        values["fault"] = redact_text(values.get("fault", ""))
+        return Trial(**values, output=output)
     if status is None:
         return Trial(f"importing it takes longer than {timeout:g} s", output=output)
     how = f"ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
@@ -125,14 +138,32 @@ def main() -> None:
 
     Arguments: descriptor to write to, target, and something if it's strict about pages.
     """
-    number, target, strict = sys.argv[1:]
+    descriptor, target, strict = sys.argv[1:]
+    number, secrets = int(descriptor), _secrets()
+    _write(number, {"secrets": secrets})
     told = _load(target, strict=bool(strict))
-    with open(int(number), "w", encoding="utf-8") as report:
-        json.dump(told, report)
+    _write(number, {**told, "secrets": [*secrets, *told.get("secrets", ())]})
     sys.stdout.flush()
     sys.stderr.flush()
     # What the module has started mustn't keep this process.
     os._exit(0)
+
+
+def _secrets() -> list[str]:
+    """Return the secrets that settings have, before any code of the application runs."""
+    from ..config import FluxSyncSettings
+    from ..exceptions import ConfigError
+
+    try:
+        return [*FluxSyncSettings().secrets()]
+    except ConfigError:
+        return []  # it's said when the application is loaded
+
+
+def _write(number: int, told: dict[str, t.Any]) -> None:
+    """Write this in place of what is there, whatever else has written there."""
+    os.ftruncate(number, 0)
+    os.pwrite(number, json.dumps(told).encode(), 0)
 
 
 def _load(target: str, *, strict: bool) -> dict[str, t.Any]:
@@ -167,6 +198,7 @@ def _describe(application: t.Any, target: str, *, strict: bool) -> dict[str, t.A
         "pages": [{key: str(page.get(key, "")) for key in ("path", "title")} for page in pages],
         "page_faults": validate_fluxsync_pages(application, strict=strict),
         "effective": effective(application.settings),
+        "secrets": [*application.settings.secrets()],
     }
 
 
@@ -181,6 +213,5 @@ def in_one_line(error: BaseException) -> str:
         if not name.startswith((own, "<frozen")):
             place = f" ({os.path.basename(name)}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {words}"
-    return f"{type(error).__name__}: {words}{place}"
+    kind = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return kind if isinstance(error, SyntaxError) else f"{kind}{place}"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ..api import mounting
 from ..exceptions import ApiError
-from ..telemetry import spans
+from ..telemetry import spans, tracing
 from ..telemetry.requestid import ENVIRON_KEY, IdentifiedBody, current_request_id
 from ..telemetry.tracers import tell
 from .admission import find_places
@@ -88,15 +88,16 @@ class ApiProxy:
         exchange = request.exchange
         former = current_request_id.get()
         current_request_id.set(request.request_id)
-        span = spans.begin_api(exchange, request.path[len(self._mount) :])
+        # As the request's span: nobody pays for spans that nobody wants.
+        span = tracing.NOTHING
+        if exchange.span.is_wanted:
+            span = spans.begin_api(exchange, request.path[len(self._mount) :])
         try:
-            with span.current():
-                environ = self._environ(request)
-                found = self._sockets.find(request)
-                if found is None:
-                    body = self._call_within_limits(request, environ, start_response)
-                else:
-                    body = self._sockets(request, found, environ, start_response)
+            if span.is_wanted:
+                with span.current():
+                    body = self._call(request, start_response)
+            else:
+                body = self._call(request, start_response)
         except BaseException as e:
             current_request_id.set(former)
             spans.drop_api(span, e)
@@ -111,9 +112,11 @@ class ApiProxy:
             body = spans.ApiBody(body, span, exchange)
         return IdentifiedBody(body, former)
 
-    def _call_within_limits(
-        self, request: Request, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _call(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        environ = self._environ(request)
+        found = self._sockets.find(request)
+        if found is not None:
+            return self._sockets(request, found, environ, start_response)
         if CALL in environ:  # of a page, which is this application's own code
             return self._api(environ, start_response)
         if self._places is not None:
@@ -143,7 +146,8 @@ class ApiProxy:
         if host:
             environ["HTTP_HOST"] = host
         environ["HTTP_X_REQUEST_ID"] = environ[ENVIRON_KEY] = request.request_id
-        tell(environ)
+        if request.exchange.span.is_wanted:
+            tell(environ)
         environ["fluxsync.root_path"] = request.root_path
         environ["fluxsync.cookie_path"] = request.cookie_root or "/"
         environ["fluxsync.peer"] = request.environ.get("REMOTE_ADDR", "")

@@ -29,6 +29,7 @@ from .operations import Operations
 from .request import Request, RequestReader
 from .streamlit import StreamlitProxy
 from .tunnel import TunnelProxy
+from .unread import close_unread, has_body, limit_silence
 from .websocket import WebSocketProxy
 
 if t.TYPE_CHECKING:
@@ -127,7 +128,10 @@ class Gateway:
         except ValueError as e:
             return self._refuse(environ, str(e), start_response)
         exchange = request.exchange
-        self._recorder.begin(exchange)
+        if self._recorder.is_active:
+            self._recorder.begin(exchange)
+        else:
+            exchange.is_logged = False
         if not tracing.is_wanted():
             return self._answer(request, start_response)
         spans.begin_request(exchange, environ, request.client.scheme, request.route)
@@ -137,6 +141,9 @@ class Gateway:
     def _answer(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, and have its end recorded."""
         exchange, environ = request.exchange, request.environ
+        may_have_body = has_body(environ)
+        if may_have_body:
+            limit_silence(environ, self._settings.gateway_client_timeout_s)
         respond = _recording(exchange, start_response)
         if self._guards is not None and CALL not in environ:
             respond = self._guards.protect(request, respond)
@@ -151,6 +158,8 @@ class Gateway:
             exchange.error, exchange.status = repr(e), 500
             self._recorder.end(exchange)
             raise
+        if may_have_body:
+            close_unread(environ, start_response)
         body = deliver(body, request, self._hand_over)
         if request.place is not None:
             body = PlacedBody(body, request.place)
@@ -211,6 +220,7 @@ class Gateway:
         if self._guards is not None:
             respond = self._guards.protect_unread(respond)
         body = Failure(400, detail).respond(respond)
+        close_unread(environ, start_response)
         return RecordedBody(body, exchange, self._recorder)
 
 

@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 
 #: Seconds that the supervisor may take; it waits for the workers a part of that.
 _PATIENCE = 3.0
+#: What only waitress adds to an environ.
+_WAITRESS = "waitress.client_disconnected"
 #: What it says isn't for caches, frames, or other sites.
 _HEADERS = [
     ("Cache-Control", "no-store"),
@@ -39,7 +41,7 @@ _HEADERS = [
 class Operations:
     """Answers operators, and nobody else. Thread-safe.
 
-    :param recorder: What this process has counted, if there's no supervisor to ask.
+    :param recorder: What this process has counted and seen.
     :param platform: The host around this process.
     """
 
@@ -92,8 +94,10 @@ class Operations:
     def _refuse_others(self, request: Request) -> None:
         token = self._settings.operations_token
         peer = request.environ.get("REMOTE_ADDR") or ""
-        if not token and self._platform.name:
-            # Its proxy is on this machine, and whoever comes through it comes from loopback.
+        # A platform's proxy is on this machine, and whoever comes through it comes from loopback.
+        # waitress takes away what proxies say (clear_untrusted_proxy_headers), so that whoever
+        # comes through one looks like somebody who doesn't.
+        if not token and (self._platform.name or _WAITRESS in request.environ):
             raise Failure(403, "set operations_token to see this here")
         protocol = request.environ.get("SERVER_PROTOCOL", "")
         verdict = operators.judge(token, peer, protocol, request.header)
@@ -110,18 +114,21 @@ class Operations:
             )
 
     def _overview(self) -> dict[str, t.Any]:
-        """Return what all processes have counted, or else what this one has."""
-        overview = self._supervisor.ask("overview", _PATIENCE)
-        return overview if "figures" in overview else {**self.report(), "status": {}}
+        """Return what all processes have counted; empty if the supervisor doesn't say."""
+        return self._supervisor.ask("overview", _PATIENCE)
 
     def _metrics(self, request: Request) -> tuple[bytes, str]:
         from . import metrics  # the client library takes a while to import
 
         overview = self._overview()
+        if not overview:
+            # Those of one worker are less than those of all, which looks as if all had begun anew.
+            raise Failure(503, "there is no supervisor at the moment", [("Retry-After", "1")])
         figures: list[Figure] = _metrics.parse_figures(overview["figures"])
         figures += metrics.state_figures(overview["status"])
         return metrics.encode(figures, request.header("accept"))
 
     def _status(self, request: Request) -> tuple[bytes, str]:
-        status = statuspage.describe(self._settings, self._platform, self._overview())
+        overview = self._overview() or {**self.report(), "status": {}}
+        status = statuspage.describe(self._settings, self._platform, overview)
         return statuspage.render(status, request.header("accept"), request.target.query or "")

@@ -62,7 +62,8 @@ def render(status: t.Mapping[str, t.Any], accept: str, query: str) -> tuple[byte
     :param query: ``format=json`` is for people who want to see that.
     """
     if "text/html" in accept.lower() and query != "format=json":
-        return _page(status).encode(), "text/html; charset=utf-8"
+        # What an exception says may have lone surrogates, of a file's name say.
+        return _page(status).encode(errors="backslashreplace"), "text/html; charset=utf-8"
     return json.dumps(status, indent=2).encode(), "application/json"
 
 

@@ -153,9 +153,7 @@ class SupervisorClient:
         :param files: Descriptors of the client's connection, and of the other end, if any.
         :raise SupervisorError: There's no supervisor; nothing was handed over.
         """
-        if self._sock is None:
-            # A process that has just started waits a moment, as with its first table.
-            self._known.wait(max(0.0, self._wait_until - time.monotonic()))
+        self._wait_for_connection()
         with self._lock:
             sock = self._sock
             if sock is None:
@@ -175,6 +173,7 @@ class SupervisorClient:
         :param kind: ``overview``, say; see :func:`~fluxsync.process.launch.ask`.
         :param timeout: Seconds.
         """
+        self._wait_for_connection()
         return (ask(self._state, kind, timeout) if self._sock is not None else None) or {}
 
     def send_report(self) -> None:
@@ -185,6 +184,11 @@ class SupervisorClient:
         message = {"type": "report", "instance": self._instance, **self.report()}
         with contextlib.suppress(SupervisorError):
             self.hand_over(message, b"", ())
+
+    def _wait_for_connection(self) -> None:
+        """Wait a moment if this process has just started, as with its first table."""
+        if self._sock is None:
+            self._known.wait(max(0.0, self._wait_until - time.monotonic()))
 
     def _keep(self) -> None:
         while self._anchor.is_alive():

@@ -11,6 +11,7 @@ import typing as t
 from ..app import FluxSync
 from ..bridges import serverlogs
 from ..config import FluxSyncSettings
+from ..config.advice import enforce
 from ..config.target import import_target
 from ..exceptions import ConfigError, FluxSyncError, TargetError
 from ..telemetry import logs
@@ -39,6 +40,8 @@ def load_application() -> FluxSync:
         # Its code may have settings of its own.
         serverlogs.configure(application.settings, insist=True)
         application.check_pages()
+    # Not with the first request, which is where most servers have it start.
+    enforce(application.settings)
     application.start_with_server()
     return application
 
@@ -102,14 +105,15 @@ def choose_target(settings: FluxSyncSettings) -> str:
     )
 
 
-def refused(error: Exception) -> Exception:
+def refused(error: Exception) -> BaseException:
     """Return an exception that makes the server print one line, and no traceback.
 
-    Only gunicorn knows such an exception.
+    gunicorn knows such an exception, and waitress's command ends by itself. Others don't.
     """
-    errors = sys.modules.get("gunicorn.errors")
-    if errors is None:
-        return error
     trace = None if isinstance(error, FluxSyncError) else error
     words = logs.last_words(f"fluxsync: {error}", trace)
-    return t.cast(Exception, errors.AppImportError(words))
+    if "waitress.runner" in sys.modules:
+        sys.stderr.write(f"{words}\n")
+        return SystemExit(2)
+    errors = sys.modules.get("gunicorn.errors")
+    return error if errors is None else t.cast(Exception, errors.AppImportError(words))

@@ -6,7 +6,7 @@ import contextlib
 import math
 import typing as t
 
-from ..config.fields import hide_password
+from ..config.masking import hide_password
 from ..exceptions import SessionError
 from .data import MAX_BYTES
 from .store import DEFAULT_TTL, TextStore

@@ -6,7 +6,7 @@ import contextlib
 import time
 import typing as t
 
-from ..config.fields import hide_password
+from ..config.masking import hide_password
 from ..exceptions import SessionError
 from ..telemetry.redaction import redact_text
 from .data import MAX_BYTES

@@ -67,6 +67,9 @@ class Exchange:
             (self.method, self.target, self.status),
             None,
             extra={
+                "method": self.method,
+                "path": self.path,
+                "status": self.status,
                 "duration_seconds": time.monotonic() - self.started,
                 "bytes": self.bytes,
                 "client": self.client,

@@ -40,6 +40,8 @@ _TAKEN = frozenset(BASE_FIELDS) | frozenset(EXCEPTION_FIELDS)
 _HARMLESS = frozenset(FIELDS) - {"error", "request_id"}
 _PLAIN = frozenset((str, int))
 _TAB = "\t"
+#: What people read in the message of an access line already.
+_IN_ACCESS_MESSAGE = ("method", "path", "status")
 #: So deep may a value be.
 _DEEPEST = 6
 #: What Python's own text of a traceback begins with. Some programs log that as a message.
@@ -66,6 +68,9 @@ class LineFormatter(logging.Formatter):
         facts = _facts(record)
         if record.name == STREAMLIT and "replica" in facts:
             message = f"{facts.pop('replica')} | {message}"
+        elif record.name == ACCESS:
+            for name in _IN_ACCESS_MESSAGE:
+                facts.pop(name, None)
         if mark:
             below += mark + trace
         if error := _exc_info(record):

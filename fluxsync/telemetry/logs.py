@@ -34,10 +34,13 @@ class _Handler(logging.Handler):
 
 
 def _write(line: str) -> None:
+    stream = sys.stderr
+    if stream is None:
+        return  # closed before Python was started, as some daemons have it
     # A full disk, or nobody reads any more: there's nowhere to say it.
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        stream.write(line + "\n")
+        stream.flush()
 
 
 class _LossyHandler(_Handler):

@@ -21,6 +21,11 @@ if t.TYPE_CHECKING:
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
+#: So many characters of a text are remembered. Clients and exceptions say as many as they like, and
+#: all of it goes to the supervisor every few seconds.
+_MAX_REMEMBERED = 1024
+
+
 class Recent:
     """The last requests, for the status page. Thread-safe.
 
@@ -36,8 +41,8 @@ class Recent:
         self._entries.append(
             {
                 "time": round(time.time() - duration, 3),
-                "method": exchange.method,
-                "target": exchange.target,
+                "method": _shortened(exchange.method),
+                "target": _shortened(exchange.target),
                 "status": exchange.status,
                 "duration_seconds": round(duration, 6),
                 "bytes": exchange.bytes,
@@ -46,13 +51,17 @@ class Recent:
                 "route": exchange.route,
                 "replica": exchange.replica,
                 "request_id": exchange.request_id,
-                "error": exchange.error,
+                "error": _shortened(exchange.error),
             }
         )
 
     def entries(self) -> list[dict[str, t.Any]]:
         """Return them, the oldest first."""
         return list(self._entries)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_REMEMBERED else text[:_MAX_REMEMBERED] + " (cut)"
 
 
 class Recorder:

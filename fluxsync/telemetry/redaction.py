@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import unquote_plus
 
 MASK = "***"
 
@@ -21,26 +22,33 @@ _SENSITIVE_NAME = (
     r"auth(?:orization)?|auth_code|code|state|sid|session|session_?id|\w*_sid|sig|key|jwt"
     r"|assertion|pwd|pass"
 )
+# A name ends where the next one may begin, or each "?" would have the rest be read once more.
 _QUERY = re.compile(
-    rf"(?i)((?:^|[?&;])(?:(?=[^=&;]*(?:{_SENSITIVE_PART}|signature))[^=&;]*|{_SENSITIVE_NAME})=)"
+    rf"(?i)((?:^|[?&;])(?:(?=[^?=&;]*(?:{_SENSITIVE_PART}|signature))[^?=&;]*|{_SENSITIVE_NAME})=)"
     r"[^&\s]+"
 )
+#: A parameter whose name may be encoded: "%74oken" is a token for whoever reads it.
+_PARAMETER = re.compile(r"((?:^|[?&;])([^?=&;]*)=)([^&\s]+)")
 #: A query within a text. Its values end where the text goes on.
 _QUERY_IN_TEXT = re.compile(rf"(?i)([?&](?:{_SENSITIVE_NAME}|\w*signature)=)[^&\s\"'<>]+")
 #: An id of a URL session (:mod:`fluxsync.sessions.ids`), in whichever parameter, and a JWT.
 _SESSION_ID = re.compile(r"(?<![\w.-])[\w-]{43}\.[\w-]{43}(?![\w.-])")
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
-# The name of a variable, parameter, key or header; a sign; a value, which may be quoted. Between
+#: Its first part is read once, from its beginning, however often "eyJ" is in it.
+_JWT = re.compile(r"(?<![\w-])(?=[\w-]*\beyJ[\w-]{8})[\w-]+\.[\w-]{8,}\.[\w-]*")
+_JWT_START = re.compile(r"\beyJ")
+# The name of a variable, parameter, key or header; a sign; a value, which may be quoted, or a list
+# or an object of such. Between
 # two quoted texts, the sign may be a comma: header fields are often shown as pairs.
 _ASSIGNMENT = re.compile(
     rf"(?i)(?<![\w.-])"
     rf"((?:(?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+|(?:\w+_)?sid|pwd)"
     r"(?:[\"']?\s*[=:]|[\"']\s*,(?=\s*b?[\"']))\s*b?)"
-    r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
+    r"(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?"
+    r"|(?:\[[^\]\r\n]*\]?|\{[^}\r\n]*\}?)[^\s\"',;&]*|[^\s\"',;&]+)"
 )
 #: Header fields whose whole value counts, however many words it has (RFC 9110 11.6, RFC 6265).
 _FIELD = re.compile(
-    r"(?i)(?<![\w])((?:http_|proxy[-_])*authorization|(?:http_)?(?:set-)?cookie)"
+    r"(?i)(?<![\w])((?:http_|proxy[-_]){0,3}authorization|(?:http_)?(?:set-)?cookie)"
     r"(?:([\"']\s*[:,]\s*b?)(?:(\")(?:[^\"\\]|\\.)*\"?|(')(?:[^'\\]|\\.)*'?)"
     r"|(:\s*)(?=[^\s])[^\r\n]+|(=)[^\s\"',;&]+)"
 )
@@ -76,7 +84,12 @@ def is_secret_name(name: str) -> bool:
 
 def redact_query(query: str) -> str:
     """Mask the values of a query string's secret parameters, leave the rest untouched."""
-    return _SESSION_ID.sub(MASK, _QUERY.sub(rf"\1{MASK}", query)) if query else query
+    if not query:
+        return query
+    query = _QUERY.sub(rf"\1{MASK}", query)
+    if "%" in query:
+        query = _PARAMETER.sub(_mask_parameter, query)
+    return _SESSION_ID.sub(MASK, query)
 
 
 def redact_parameter(query: str, name: str) -> str:
@@ -97,7 +110,8 @@ def redact_text(text: str) -> str:
         text = _USERINFO.sub(f"{MASK}@", text)
     text = _FIELD.sub(_mask_field, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
-    text = _JWT.sub(MASK, text)
+    if "eyJ" in text:
+        text = _JWT.sub(_mask_jwt, text)
     text = _ASSIGNMENT.sub(rf"\1\2\3{MASK}\2\3", text)
     if "=" in text:
         text = _SESSION_ID.sub(MASK, _QUERY_IN_TEXT.sub(rf"\1{MASK}", text))
@@ -108,3 +122,15 @@ def _mask_field(found: re.Match[str]) -> str:
     name, sign, double, single, colon, equals = found.groups()
     quote = double or single or ""
     return f"{name}{sign or colon or equals}{quote}{MASK}{quote}"
+
+
+def _mask_parameter(found: re.Match[str]) -> str:
+    begin, name, value = found.groups()
+    is_secret = "%" in name and _QUERY.match(f"{unquote_plus(name)}=x")
+    return begin + (MASK if is_secret else value)
+
+
+def _mask_jwt(found: re.Match[str]) -> str:
+    # What leads to it stays.
+    before = _JWT_START.split(found[0], maxsplit=1)[0]
+    return before + MASK

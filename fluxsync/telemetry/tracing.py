@@ -136,9 +136,10 @@ class _Live(Span):
         self._attributes[name] = value
         if self._span is not None:
             self._span.set_attribute(name, value)
-        if self._hook is not None and hasattr(self._hooked, "set_attribute"):
+        if self._hook is not None and self._hooked is not None:
             with self._hook:
-                self._hooked.set_attribute(name, value)
+                if hasattr(self._hooked, "set_attribute"):
+                    self._hooked.set_attribute(name, value)
 
     def fail(self, error: str) -> None:
         self._error = error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 
 from fluxsync.cli import COMMANDS
 from tests.cli.conftest import Run
+from tests.support.processes import environment
+from tests.support.waiting import FACTOR
 
 #: Commands that read the settings, with what they need to get that far.
 READERS = [
@@ -214,6 +218,38 @@ def test_strict_start(run: Run, project: Path) -> None:
         ]
     assert run("config").exit_code == 0
     assert run("config", "--strict").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"), [("fluxsync.wsgi:app", 1), ("app:app", None)], ids=["wsgi", "app"]
+)
+def test_strict_start_elsewhere(command: str, lines: int | None, project: Path) -> None:
+    """A server that knows nothing of fluxsync doesn't start either, and wait for a request."""
+    (project / "app.py").write_text("from fluxsync import FluxSync\napp = FluxSync()")
+    environ = environment({"FLUXSYNC_STRICT_STARTUP": "1", "FLUXSYNC_TRUST_PROXY": "1"})
+    serve = [sys.executable, "-m", "waitress", "--listen=127.0.0.1:0", command]
+    result = subprocess.run(
+        serve, env=environ, cwd=project, capture_output=True, text=True, timeout=30 * FACTOR
+    )
+    assert result.returncode == (2 if lines else 1)
+    assert "strict_startup: trust_proxy is set" in result.stderr
+    assert lines is None or len(result.stderr.splitlines()) == lines
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("doctor", "--url=http://127.0.0.1:1/", "--timeout"),
+        ("doctor", "--url=http://127.0.0.1:1/", "--patience"),
+        ("doctor", "--url=http://127.0.0.1:1/", "--upload"),
+        ("reload", "--timeout"),
+        ("shutdown", "--wait"),
+    ],
+    ids=" ".join,
+)
+def test_no_amount(command: tuple[str, ...], value: str, run: Run) -> None:
+    refused(run(*command, value), f"{value} is not a number up to")
 
 
 def test_nothing_runs(run: Run) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,47 @@ def test_somewhere_else(write: Path) -> None:
     assert trial.effective["settings"]["title"] == {"value": "Other", "source": "environment"}
     gone = try_loading("app:app", 1, directory=str(write / "gone"))
     assert gone.fault == "no process can be started to load it (No such file or directory)"
+
+
+def test_outlived(write: Path) -> None:
+    """A daemon that it leaves behind isn't waited for; who writes to any file doesn't disturb."""
+    (write / "app.py").write_text(
+        "import contextlib, os, time\n"
+        "from fluxsync import FluxSync\n"
+        "for number in range(3, 20):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        os.write(number, b'{}')\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os.setsid()\n"
+        "    time.sleep(100)\n"
+        # Longer than what a pipe takes before somebody reads it.
+        "app = FluxSync(title='x' * 100_000)\n"
+        "with open('daemon', 'w') as file:\n"
+        "    file.write(str(child))\n"
+    )
+    trial = try_loading("app:app", 60 * FACTOR)
+    os.kill(int((write / "daemon").read_text()), signal.SIGKILL)
+    assert trial.fault == ""
+    assert len(trial.effective["settings"]["title"]["value"]) == 100_000
+
+
+def test_shadowed(write: Path) -> None:
+    """It loads if it does for a server, whatever modules are beside it."""
+    (write / "app.py").write_text("from fluxsync import FluxSync\napp = FluxSync()")
+    (write / "tempfile.py").write_text("raise RuntimeError('mine')")
+    assert try_loading("app:app", 60 * FACTOR).fault == ""
+
+
+def test_secrets(write: Path) -> None:
+    """What settings have as secrets isn't shown, whatever the code makes of it."""
+    (write / ".env").write_text(f"FLUXSYNC_SESSION_SECRET={SECRET}")
+    (write / "app.py").write_text(
+        "from fluxsync import FluxSyncSettings\n"
+        "secret = FluxSyncSettings().session_secret\n"
+        "print('it is', secret)\n"
+        "raise ValueError(f'{secret} is odd')\n"
+    )
+    trial = try_loading("app:app", 60 * FACTOR)
+    assert trial.fault == "ValueError: *** is odd (app.py, line 4)"
+    assert trial.output == ("it is ***",)

@@ -66,6 +66,15 @@ def test_nothing_is_markup(overview: dict[str, t.Any]) -> None:
     assert b"<script>" not in page
 
 
+def test_text_that_is_no_text(overview: dict[str, t.Any]) -> None:
+    """A file's name in an exception needn't be UTF-8."""
+    overview["recent"][0]["error"] = "no such file: \udcff"
+
+    page, _ = statuspage.render(describe(overview), "text/html", "")
+
+    assert b"no such file: \\udcff" in page
+
+
 @pytest.mark.parametrize(("accept", "query"), [("*/*", ""), ("text/html", "format=json")])
 def test_json(overview: dict[str, t.Any], accept: str, query: str) -> None:
     body, kind = statuspage.render(describe(overview), accept, query)

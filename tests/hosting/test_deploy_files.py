@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from fluxsync import FluxSyncSettings
+from fluxsync.config.advice import advise
 from fluxsync.sansio.routing import HEALTH_PATHS
 from fluxsync.scaffold import create_image_files, create_project
 from tests.support import http
@@ -70,6 +71,17 @@ def test_settings_exist(path: Path) -> None:
 
 
 # systemd
+
+
+@pytest.mark.parametrize("name", ["systemd/fluxsync.service", "container/compose.yaml"])
+def test_nothing_to_advise_against(name: str) -> None:
+    """What they set, "config --strict" has nothing to say about."""
+    pattern = r"^[^#\n]*?FLUXSYNC_([A-Z_]+)(?:=|: )\"?([^\s\"%]+)"
+    values = dict(re.findall(pattern, (DEPLOY / name).read_text(), re.MULTILINE))
+    values.pop("STATE_DIR", None)
+    assert values
+    settings = FluxSyncSettings(**{key.lower(): value for key, value in values.items()})
+    assert [advice.message for advice in advise(settings, {})] == []
 
 
 def unit() -> str:

@@ -145,12 +145,12 @@ def test_status_page(gateway: StartGateway) -> None:
     env = {**ON, "FLUXSYNC_SESSION_SECRET": "planted" * 4}
     server = gateway(env=env, args=("--workers", "2"))
     server.get("/api/echo?token=planted")
+    eventually(lambda: len(json.loads(server.get(DEBUG).body)["supervisor"]["workers"]) == 2)
     with websocket.connect(server.port):
         response = server.get(DEBUG)
         page = server.get(DEBUG, [("Accept", "text/html")])
 
     status = json.loads(response.body)
-    assert len(status["supervisor"]["workers"]) == 2
     assert status["sessions"] == {"websocket": 1}
     assert status["supervisor"]["replicas"][0]["state"] == "RUNNING"
     assert status["settings"]["debug"] == {"value": True, "source": "environment"}

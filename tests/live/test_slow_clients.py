@@ -130,6 +130,20 @@ def test_slow_small_requests(server: Gateway) -> None:
     assert [answer["body_length"] for answer in answers] == [1000] * CLIENTS
 
 
+def test_silent_uploads(gateway: Callable[..., Gateway], upstream: FakeStreamlit) -> None:
+    """Where a thread reads a body itself, silence ends it."""
+    env = {"FLUXSYNC_APP": "tests.live.apps:app", "FLUXSYNC_GATEWAY_CLIENT_TIMEOUT_S": "0.5"}
+    server = gateway("gthread", upstream=upstream, env=env)
+    chunked, length = ("Transfer-Encoding", "chunked"), ("Content-Length", str(LARGE))
+    for path, field in (("/api/echo", chunked), ("/api/echo", length), ("/sink", chunked)):
+        with contextlib.ExitStack() as stack:
+            for _ in range(CLIENTS):
+                client = stack.enter_context(server.connection())
+                client.send_request("POST", path, [field])
+                client.send(b"3\r\nab")
+            assert server.get("/healthz").status == 200
+
+
 def test_slow_upload_that_breaks_off(server: Gateway, upstream: FakeStreamlit) -> None:
     with server.connection() as client:
         client.send_request("PUT", "/sink", [("Content-Length", str(LARGE))])

@@ -149,7 +149,7 @@ def test_many_websockets(server: TlsGateway) -> None:
             assert answer.close_code == 1000
             assert websocket.receive() is None
     lines = server.lines[start:]
-    assert sum("/_stcore/stream 101" in line for line in lines) == 60
+    assert sum("websocket opened" in line for line in lines) == 60
     assert not [line for line in lines if "Traceback" in line]
 
 

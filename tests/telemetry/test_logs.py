@@ -186,3 +186,14 @@ def test_nobody_reads() -> None:
         )
         == "still here\n"
     )
+
+
+def test_nowhere_to_write() -> None:
+    """Standard error that was closed before the start is None."""
+    written = run(
+        "import sys; stderr, sys.stderr = sys.stderr, None; logs.configure('info')\n"
+        "logging.getLogger('fluxsync.x').info('a'); logging.getLogger('z').warning('b')\n"
+        "print('still here', file=stderr)"
+    )
+
+    assert written == "still here\n"

@@ -166,6 +166,15 @@ def test_last_requests_are_remembered() -> None:
     assert [entry["target"] for entry in recent.entries()] == ["/2?token=***", "/3?token=***"]
 
 
+def test_little_is_remembered_of_much() -> None:
+    """The supervisor cuts off a worker whose report has megabytes."""
+    recent = Recent(1)
+
+    recent.add(exchange(method="A" * 9999, path="/" * 9999, error="x" * 9999))
+
+    assert len(str(recent.entries())) < 4000
+
+
 class Body:
     """A response body that notes its end."""
 

@@ -214,11 +214,13 @@ class Fails:
         self._at("exit")
         return True  # which must not hide an error
 
-    def set_attribute(self, name: str, value: t.Any) -> None:
-        self._at("attribute")
+    @property
+    def set_attribute(self) -> t.Callable[[str, t.Any], None]:
+        self._at("property")
+        return lambda name, value: self._at("attribute")
 
 
-@pytest.mark.parametrize("place", ["call", "enter", "attribute", "exit"])
+@pytest.mark.parametrize("place", ["call", "enter", "property", "attribute", "exit"])
 def test_failing_hook_breaks_nothing(caplog: pytest.LogCaptureFixture, place: str) -> None:
     token = set_trace_hook(Fails(place))
     try:
