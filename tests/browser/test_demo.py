@@ -37,12 +37,8 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
 
 PATH = "/tools/demo"
-#: Each worker class at the root, and each way to a prefix, which is decided alike in all of them.
-SITES = [
-    *((worker_class, Prefix.NONE) for worker_class in WORKER_CLASSES),
-    ("gevent", Prefix.STRIP),
-    ("gthread", Prefix.FULL),
-]
+#: Each worker class once, and each way to a prefix, which is decided alike in all of them.
+SITES = list(zip(WORKER_CLASSES, (Prefix.NONE, Prefix.FULL, Prefix.STRIP), strict=True))
 
 
 class Sites:

@@ -37,7 +37,10 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
+    "--disable-breakpad",
     "--disable-component-update",
+    "--disable-extensions",
+    "--disable-features=MediaRouter,OptimizationHints,Translate",
     "--disable-default-apps",
     "--disable-sync",
     "--no-first-run",
@@ -102,6 +105,7 @@ def new_context(browser: Browser) -> BrowserContext:
         viewport={"width": 1000, "height": 650},
         accept_downloads=True,
         locale="en-GB",
+        reduced_motion="reduce",  # animations are drawn without a graphics card here
         ignore_https_errors=True,  # the tests' own certificate
     )
     context.set_default_timeout(TIMEOUT)
