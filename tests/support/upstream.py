@@ -376,9 +376,10 @@ class FakeStreamlit(Service):
             "\r\n",
         ]
         websocket = UpstreamSocket(request, stream)
-        stream.sock.sendall("\r\n".join(lines).encode() + self.greeting)
+        # Before the client knows: it may open another one at once.
         with self._lock:
             self._websockets.append(websocket)
+        stream.sock.sendall("\r\n".join(lines).encode() + self.greeting)
         request.complete = True
         request.done.set()
         websocket.serve()
