@@ -37,8 +37,8 @@ _SESSION_ID = re.compile(r"(?<![\w.-])[\w-]{43}\.[\w-]{43}(?![\w.-])")
 _JWT = re.compile(r"(?<![\w-])(?=[\w-]*\beyJ[\w-]{8})[\w-]+\.[\w-]{8,}\.[\w-]*")
 _JWT_START = re.compile(r"\beyJ")
 # The name of a variable, parameter, key or header; a sign; a value, which may be quoted, or a list
-# or an object of such. Between
-# two quoted texts, the sign may be a comma: header fields are often shown as pairs.
+# or an object of such. Between two quoted texts, the sign may be a comma: header fields are often
+# shown as pairs.
 _ASSIGNMENT = re.compile(
     rf"(?i)(?<![\w.-])"
     rf"((?:(?=[\w.-]*(?:{_SENSITIVE_PART}))[\w.-]+|(?:\w+_)?sid|pwd)"
