@@ -9,9 +9,9 @@ import types
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from fluxsync import FluxSync, FluxSyncSettings
+from tests.support.pages import page_test
 from tests.support.processes import ROOT
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_application_of_the_readme() -> None:
         show()
 
     [(_, title, function)] = app.pages
-    page = AppTest.from_function(script, kwargs={"show": lambda: function(st, Client())})
+    page = page_test(script, show=lambda: function(st, Client()))
     page.run()
     assert title == "Home"
     assert not page.exception

@@ -8,7 +8,6 @@ import typing as t
 import flask
 import pytest
 import requests
-from streamlit.testing.v1 import AppTest
 
 from fluxsync import ApiClient
 from fluxsync.auth import (
@@ -19,6 +18,7 @@ from fluxsync.auth import (
 )
 from fluxsync.auth.pending import COOKIE
 from tests.support.openid import served
+from tests.support.pages import page_test
 
 KEY = "fluxsync_access_token"
 
@@ -163,7 +163,7 @@ def test_within_streamlit(api: Api, url: str) -> None:
         with prepare_streamlit_api_client(st, base_url=url) as client:
             st.write(client.get("/me").json()["authorization"] or "nobody")
 
-    at = AppTest.from_function(script, kwargs={"url": url})
+    at = page_test(script, url=url)
     at.run()
     assert at.markdown[0].value == "nobody"
 

@@ -15,6 +15,7 @@ from fluxsync.demo.pages.form import form
 from fluxsync.demo.pages.gateway import findings, gateway, presentable
 from fluxsync.demo.pages.home import home, weather
 from fluxsync.demo.pages.live import SECONDS_SHOWN, live, riders
+from tests.support.pages import page_test
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +42,7 @@ def run_page(page: object, client: object) -> None:
 
 
 def open_page(page: Callable[..., None], client: object = None) -> AppTest:
-    test = AppTest.from_function(
-        run_page, default_timeout=20, kwargs={"page": page, "client": client}
-    )
+    test = page_test(run_page, page=page, client=client)
     return run(test)
 
 

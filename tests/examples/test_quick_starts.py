@@ -10,6 +10,7 @@ import pytest
 
 from fluxsync import FluxSync, streamlit_main_path
 from fluxsync.testing import FluxSyncTestClient
+from tests.support.pages import script_test
 from tests.support.processes import ROOT
 
 if t.TYPE_CHECKING:
@@ -47,13 +48,11 @@ def test_quick_start() -> None:
 
 def test_streamlit_main_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """The script that Streamlit runs can be run by AppTest without our client, too."""
-    from streamlit.testing.v1 import AppTest
-
     monkeypatch.setenv("FLUXSYNC_APP", f"{EXAMPLES}/multipage/app.py:app")
     monkeypatch.chdir(EXAMPLES / "multipage")
     monkeypatch.syspath_prepend(EXAMPLES / "multipage")
 
-    page = AppTest.from_file(str(streamlit_main_path()), default_timeout=20).run()
+    page = script_test(streamlit_main_path()).run()
 
     assert page.title[0].value == "Seed library"
 

@@ -7,13 +7,13 @@ import pytest
 import starlette.requests
 import streamlit
 from flask_openapi3.openapi import OpenAPI
-from streamlit.testing.v1 import AppTest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from fluxsync import FluxSyncSettings
 from fluxsync.gateway.urls import FluxSyncPublicUrls, UnknownUrl
 from fluxsync.sansio.rootpath import RootPath
+from tests.support.pages import page_test
 
 
 def urls(api: object = None, **values: t.Any) -> FluxSyncPublicUrls:
@@ -182,6 +182,6 @@ def test_page_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         "X-Forwarded-Prefix": "/root",
     }
     monkeypatch.setattr(type(streamlit.context), "headers", headers)
-    test = AppTest.from_function(script).run()
+    test = page_test(script).run()
 
     assert [text.value for text in test.text] == ["https://w.example/root/a"]

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from fluxsync.pages.command import SCRIPT, TARGET_VARIABLE
 from fluxsync.upstream import client
+from tests.support.pages import script_test
 
 if t.TYPE_CHECKING:
     from streamlit.testing.v1.element_tree import ElementList
@@ -54,7 +55,7 @@ def run_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Ru
 
     def run(pages: str, config: str = "None") -> AppTest:
         (tmp_path / "navigated.py").write_text(HEAD.replace("CONFIG", config) + pages)
-        return AppTest.from_file(str(SCRIPT), default_timeout=20).run()
+        return script_test(SCRIPT).run()
 
     yield run
     sys.modules.pop("navigated", None)

@@ -23,6 +23,7 @@ from fluxsync import (
     SessionModel,
 )
 from fluxsync.pages.overrides import FLAG, VARIABLE, page_overrides
+from tests.support.pages import page_test
 
 #: The application that the script shows; tests of one process run one after another.
 _shown: list[FluxSync] = []
@@ -44,7 +45,7 @@ def app() -> t.Iterator[FluxSync]:
 
 
 def run(**query: str | list[str]) -> AppTest:
-    test = AppTest.from_function(script, default_timeout=20)
+    test = page_test(script)
     for name, value in query.items():
         test.query_params[name] = value
     return test.run()

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fluxsync import FluxSync
+from tests.support.pages import page_test
 from tests.support.processes import ROOT
 
 TEXT = (ROOT / "docs" / "sessions.rst").read_text(encoding="utf-8")
@@ -43,7 +44,7 @@ def test_code(namespace: dict[str, t.Any]) -> None:
     name, _, sid = query.partition("=")
 
     def tab() -> AppTest:
-        page = AppTest.from_function(script, kwargs={"show": lambda: shop(st)})
+        page = page_test(script, show=lambda: shop(st))
         page.query_params[name] = sid
         return page.run()
 

@@ -7,7 +7,6 @@ import typing as t
 
 import pydantic
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from fluxsync.exceptions import SessionError
 from fluxsync.sessions import context
@@ -24,6 +23,7 @@ from fluxsync.sessions.url import (
     persist_url_session,
     rotate_url_session,
 )
+from tests.support.pages import page_test
 
 PARAM = "fluxsync_sid"
 
@@ -72,7 +72,7 @@ class Tab:
 
     def __init__(self, session_id: str | None = None) -> None:
         self.results: list[t.Any] = []
-        self.test = AppTest.from_function(script, kwargs={"work": None, "results": self.results})
+        self.test = page_test(script, work=None, results=self.results)
         if session_id is not None:
             self.test.query_params[PARAM] = session_id
 
@@ -80,7 +80,7 @@ class Tab:
         """Run the page's code and return what it returns."""
         assert self.test.kwargs
         self.test.kwargs["work"] = work
-        self.test.run(timeout=20)
+        self.test.run()
         if self.test.exception:
             raise AssertionError(self.test.exception[0].message)
         return self.results[-1]

@@ -25,6 +25,7 @@ from fluxsync.testing import (
     streamlit_main_path,
 )
 from fluxsync.testing.surroundings import show_application
+from tests.support.pages import script_test
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -278,7 +279,7 @@ def test_streamlits_own_apptest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
     (tmp_path / "own_apptest.py").write_text(code)
     try:
-        at = AppTest.from_file(str(streamlit_main_path()), default_timeout=30).run()
+        at = script_test(streamlit_main_path()).run()
 
         apptest_assert_no_errors(at)
         assert texts(at) == ["here"]
