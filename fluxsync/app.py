@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import threading
 import typing as t
 
 import typing_extensions as te
@@ -13,16 +11,11 @@ from .api.application import create_api
 from .api.mounting import mount_api
 from .api.websockets import WebSocketRoutes
 from .auth.application import attach_login, make_bearer
-from .bridges import mistakes, serverlogs
-from .bridges.host import Host, call_in_workers, find_host
-from .bridges.stalls import prevent_stalls
-from .bridges.turns import call_around
+from .bridges import mistakes
+from .bridges.host import Host
 from .config import FluxSyncSettings
-from .config.advice import enforce
-from .config.environment import is_pages_process
-from .config.target import find_target
-from .exceptions import ApiError, TargetError
-from .gateway.assembly import build_gateway
+from .exceptions import ApiError
+from .gateway.lifecycle import Lifecycle
 from .gateway.urls import FluxSyncPublicUrls
 from .pages.application import PageApplication
 from .pages.flags import FluxSyncFeatureFlags
@@ -42,7 +35,6 @@ if t.TYPE_CHECKING:
     from .api.application import Api
     from .auth.jwt import JWTBearer
     from .auth.oidc import OIDCProvider
-    from .gateway.application import Gateway
     from .typing import StartResponse, WSGIEnvironment
 
 SettingsT = te.TypeVar("SettingsT", bound=FluxSyncSettings, default=FluxSyncSettings)
@@ -134,22 +126,15 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         elif flask_kwargs:
             raise ApiError("flask_kwargs: they are for the API that fluxsync makes; api is given")
         self._api = api
-        self._mounted_api = mount_api(api)
         #: The application's URLs, as browsers see them.
         self.urls = FluxSyncPublicUrls(self.settings, lambda: self._api)
         #: Paths and handlers of the API's WebSockets.
         self.websocket_routes = WebSocketRoutes()
-        self._import_target = import_target
-        self._sessions = Sessions(self.settings, session_store, self._served_name)
-        self._lock = threading.Lock()
-        self._gateway: Gateway | None = None
-        if find_host().target:
-            # gunicorn app:app. Whoever else loads this calls start_with_server() afterwards.
-            self.start_with_server()
-        elif "waitress.runner" in sys.modules:
-            # waitress-serve app:app. It sets up logging itself, once it has loaded this.
-            serverlogs.configure(self.settings)
-            enforce(self.settings)
+        self._lifecycle = Lifecycle(
+            self.settings, self, import_target, mount_api(api), self.websocket_routes
+        )
+        self._sessions = Sessions(self.settings, session_store, self._lifecycle.served_name)
+        self._lifecycle.join_server()
 
     @property
     def api(self) -> Api:
@@ -162,11 +147,8 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
 
     @api.setter
     def api(self, api: t.Any) -> None:
-        mounted = mount_api(api)
-        with self._lock:
-            if self._gateway is not None:
-                self._gateway.replace_api(mounted)
-            self._api, self._mounted_api = api, mounted
+        self._lifecycle.replace_api(mount_api(api))
+        self._api = api
 
     def websocket(
         self, path: str, *, subprotocols: t.Sequence[str] = ()
@@ -202,7 +184,7 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         return ApiClient.on_way(self._way)
 
     def _way(self) -> Way:
-        gateway, settings = self._gateway, self.settings
+        gateway, settings = self._lifecycle.gateway, self.settings
         if gateway is not None and gateway.offer is not None:
             return gateway.offer.way()
         local = f"http://127.0.0.1:{settings.gateway_port}{settings.api_mount_path}"
@@ -216,13 +198,6 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         :raise ConfigError: There can be no state directory.
         """
         return self._sessions.store
-
-    def _served_name(self) -> str | None:
-        """Return what all processes of this application call it; ``None`` without a server."""
-        host = find_host()
-        if self._gateway is None and not (host.is_serving or is_pages_process()):
-            return None
-        return self._target(host)
 
     def make_jwt_bearer(self) -> JWTBearer:
         """Return what checks the tokens of requests to the API, as the settings say.
@@ -258,10 +233,7 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
 
         :param host: The WSGI server around this process; found out if not given.
         """
-        serverlogs.configure(self.settings)
-        gateway = self._get_gateway(host or find_host())
-        gateway.start()
-        gateway.start_api()
+        self._lifecycle.start(host)
 
     def start_with_server(self) -> None:
         """Start Streamlit with the server's workers, if it's a server that is loading this.
@@ -269,62 +241,12 @@ class FluxSync(PageApplication, t.Generic[SettingsT]):
         Does nothing where that can't be known, and nothing yet where it's too early to know
         how Streamlit's process imports this object.
         """
-        host = find_host()
-        if self._gateway is not None or not (host.is_serving or host.forks_later):
-            return
-        try:
-            gateway = self._get_gateway(host)
-        except TargetError:
-            return
-
-        def start(worker: t.Any) -> None:
-            if worker is None:
-                serverlogs.configure(self.settings)
-                gateway.start()
-                gateway.loaded()
-                return
-            # gunicorn's. Heroku signals all processes of an application at once: a worker that
-            # still has a request to end must not have Streamlit started for it.
-            prevent_stalls(worker, self.settings.gateway_client_header_timeout_s)
-            # The rest of the user's module has yet to be loaded; it may set up logging.
-            call_around(worker, self._start_api, gateway.end_api)
-            gateway.start(lambda: not worker.alive)
-
-        if host.forks_later:
-            call_in_workers(host, start)
-        else:
-            start(host.worker)
-
-    def _start_api(self) -> None:
-        serverlogs.configure(self.settings)
-        self._get_gateway(find_host()).start_api()
+        self._lifecycle.start_with_server()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        gateway = self._gateway
-        if gateway is None:
-            serverlogs.configure(self.settings)
-            gateway = self._get_gateway(find_host())
+        gateway = self._lifecycle.gateway or self._lifecycle.begin()
         return gateway(environ, start_response)
-
-    def _get_gateway(self, host: Host) -> Gateway:
-        with self._lock:
-            if self._gateway is None:
-                enforce(self.settings)
-                self._gateway = build_gateway(
-                    self.settings,
-                    self._mounted_api,
-                    self._target(host),
-                    host,
-                    self.websocket_routes,
-                )
-            return self._gateway
-
-    def _target(self, host: Host) -> str:
-        settings = self.settings
-        if settings.streamlit_script or settings.streamlit_upstream:
-            return ""
-        return self._import_target or settings.app or host.target or find_target(self)
 
     @contextlib.contextmanager
     def in_page(self) -> t.Iterator[None]:

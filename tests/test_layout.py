@@ -71,6 +71,7 @@ ELSEWHERE = {
     "process/supervisor.py": "tests/live: a process of its own",
     "process/switchboard.py": "tests/live/test_lifecycle.py: in the supervisor",
     "serving/*.py": "tests/live: needs servers",
+    "sessions/page.py": "tests/sessions/test_url.py",
     "sessions/store.py": "tests/sessions/test_contract.py",
     "telemetry/tracers.py": "tests/telemetry/test_tracing.py, test_opentelemetry.py",
     "testing/mounted.py": "tests/testing/test_client.py",

@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from ..sansio import closecodes, frames
+from ..sansio.closing import Closing, Step
 from ..sansio.keepalive import Action, Keepalive, Seen
 from .polling import READ
 from .sides import Side
@@ -24,11 +25,6 @@ if t.TYPE_CHECKING:
     from .polling import Connection
 
 logger = logging.getLogger("fluxsync.websocket")
-
-#: How long, in seconds, Streamlit may take to answer a close frame that was sent in the
-#: client's place, before the client gets one from here.
-_ANSWER = 2.0
-
 
 WEBSOCKET = "websocket"
 
@@ -58,17 +54,14 @@ class Link:
     """
 
     __slots__ = (
-        "_answer_by",
+        "_closing",
         "_counted",
-        "_deadline",
         "_keepalive",
         "_over",
         "client",
-        "closing",
         "error",
         "limits",
         "loop",
-        "refused",
         "session",
         "started",
         "transport",
@@ -108,20 +101,13 @@ class Link:
         )
         self.client.other, self.upstream.other = self.upstream, self.client
         self.started = time.monotonic()
-        #: What fluxsync itself has to say before the end.
-        self.closing: closecodes.Close | None = None
-        #: What a side has said that it may not say.
-        self.refused: tuple[Side, closecodes.Close] | None = None
         #: What broke, if anything did.
         self.error = ""
         #: Whether something has changed that :meth:`settle` has to look at.
         self.unsettled = True
         #: How many bytes of each direction metrics have.
         self._counted = (0, 0)
-        #: When it's dropped, whatever is missing.
-        self._deadline: float | None = None
-        #: When the client gets a close frame from here, if Streamlit's isn't there by then.
-        self._answer_by: float | None = None
+        self._closing = Closing()
         self._keepalive = Keepalive(
             limits.ping_interval, limits.ping_timeout, limits.idle_timeout, loop.now
         )
@@ -158,13 +144,8 @@ class Link:
 
     def end_of(self, side: Side) -> None:
         """Note that a side has closed its direction."""
-        said = side.tracker.close or self.closing
-        if side is self.upstream and not said and not self.client.eof:
-            if self.refused is not None:
-                self.closing = self.refused[1]
-            else:
-                # Streamlit is gone without a word: it crashed, or was restarted.
-                self.closing = closecodes.Close(closecodes.SERVICE_RESTART)
+        if side is self.upstream and side.tracker.close is None and not self.client.eof:
+            self._closing.break_off()
         self.expect_end()
 
     def expect_end(self) -> None:
@@ -174,17 +155,14 @@ class Link:
 
     def refuse(self, side: Side, violation: closecodes.Close) -> None:
         """End the WebSocket, as a side has said what it may not say."""
-        if self.refused is not None or self.closing is not None:
+        if not self._closing.refuse(violation):
             return
-        self.refused = (side, violation)
         self.unsettled = True
         if side is self.upstream:
             self.say_goodbye(violation, self.limits.close_timeout)
             return
-        # Streamlit may still be answering what came before. Its own answer to the close
-        # frame comes behind that, and tells the client.
         side.speak(frames.close_frame(violation, mask=os.urandom(4)))
-        self._answer_by = self.loop.now + _ANSWER
+        self._closing.await_answer(self.loop.now)
         self._end_within(self.limits.close_timeout)
 
     def say_goodbye(self, close: closecodes.Close, grace: float) -> None:
@@ -192,19 +170,20 @@ class Link:
 
         :param grace: Seconds after which it's dropped.
         """
-        self.closing = self.closing or close
+        self._closing.say(close)
         self.settle()
         self._end_within(grace)
 
     def settle(self) -> None:
         """Do what follows from what has happened: say goodbye, wait for other events, end."""
         self.unsettled = False
-        if self.closing is not None:
+        close = self._closing.own
+        if close is not None:
             # Each close frame goes between two frames, as soon as that's possible.
             if self.upstream.may_close:
-                self.upstream.speak(frames.close_frame(self.closing))
+                self.upstream.speak(frames.close_frame(close))
             if self.client.may_close:
-                self.client.speak(frames.close_frame(self.closing, mask=os.urandom(4)))
+                self.client.speak(frames.close_frame(close, mask=os.urandom(4)))
         for side in self.sides:
             side.settle()
         if all(side.eof and not side.other.out for side in self.sides):
@@ -212,21 +191,22 @@ class Link:
             return
         for side in self.sides:
             side.watch()
-        self.unsettled = self.closing is not None
+        self.unsettled = close is not None
 
     def check(self, now: float) -> float | None:
         """Do what is due: ping, give up, or end what is idle."""
-        deadline = self._deadline
-        if deadline is not None:
-            if now >= deadline:
-                self.drop("the other side did not close in time")
-                return None
-            if self._answer_by is not None and now >= self._answer_by:
-                self._answer_by = None
-                assert self.refused is not None
-                self.closing = self.refused[1]
-                self.settle()
-            return min(deadline, self._answer_by or deadline)
+        step = self._closing.due(now)
+        if step is Step.DROP:
+            self.drop("the other side did not close in time")
+            return None
+        if step is Step.SPEAK:
+            self.settle()
+        elif self._closing.deadline() is None:
+            self._keep_alive(now)
+        deadline = self._closing.deadline()
+        return deadline if deadline is not None else self._keepalive.deadline(now, self._seen())
+
+    def _keep_alive(self, now: float) -> None:
         action = self._keepalive.due(now, self._seen())
         if action is Action.PING:
             self.client.send(frames.ping_frame())
@@ -236,9 +216,6 @@ class Link:
         elif action is Action.END_IDLE:
             idle = closecodes.Close(closecodes.GOING_AWAY, "idle")
             self.say_goodbye(idle, self.limits.close_timeout)
-        if self._deadline is not None:
-            return self._deadline
-        return self._keepalive.deadline(now, self._seen())
 
     def _seen(self) -> Seen:
         activity = 0
@@ -256,9 +233,7 @@ class Link:
         )
 
     def _end_within(self, seconds: float) -> None:
-        deadline = self.loop.now + seconds
-        if self._deadline is None or deadline < self._deadline:
-            self._deadline = deadline
+        if self._closing.end_by(self.loop.now + seconds):
             self.loop.look(self)
 
     def fail(self, reason: str) -> None:
@@ -319,15 +294,4 @@ class Link:
         }
 
     def _end(self) -> tuple[closecodes.Close, str]:
-        """Return what was said at the end, and who said it."""
-        said = [side for side in self.sides if side.tracker.close is not None]
-        if self.refused is not None:
-            close, by = self.refused[1], "fluxsync"
-        elif self.closing is not None:
-            close, by = self.closing, "fluxsync"
-        elif said:
-            # Either of them may have been first; the other repeats the code.
-            close, by = t.cast(closecodes.Close, said[0].tracker.close), said[0].name
-        else:
-            close, by = closecodes.Close(closecodes.ABNORMAL_CLOSURE), ""
-        return close, by
+        return self._closing.outcome(self.client.tracker.close, self.upstream.tracker.close)

@@ -1,23 +1,17 @@
 """What pages do with URL sessions.
 
-The id is in a query parameter, so that the session is found again when the page is loaded anew.
-It's also in ``st.session_state``: Streamlit drops the query when somebody goes to another page,
-and a rerun that is under way doesn't know of a new id yet.
-
-Name of the parameter and key come from the running page's application. An id is accepted if
-we've signed it and the store knows it. The functions here are called in Streamlit's threads.
+The functions here are called in Streamlit's threads.
 """
 
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
 
 from ..exceptions import SessionError
 from . import context
-from .data import MAX_BYTES, encode, refuse_credentials
-from .ids import Signer, random_part, signing_key, stored_key
-from .store import TextStore, check_store, check_ttl
+from .ids import Signer, random_part, signing_key
+from .page import PageSession
+from .store import check_store
 
 if t.TYPE_CHECKING:
     import pydantic
@@ -25,9 +19,6 @@ if t.TYPE_CHECKING:
     from .store import SessionStore
 
     ModelT = t.TypeVar("ModelT", bound=pydantic.BaseModel)
-
-#: Names in ``st.session_state`` that are ours or Streamlit's own.
-_INTERNAL = ("_fluxsync", "$$")
 
 
 def new_session_id(store: SessionStore | None = None, *, secret: str | None = None) -> str:
@@ -63,7 +54,7 @@ def ensure_url_session(
     :return: The id; ``""`` if the application has no URL sessions.
     :raise SessionError: ``initial`` can't be stored or looks like credentials, or the store fails.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     if not page.enabled:
         return ""
     page.check(initial or {}, ttl_seconds)
@@ -91,7 +82,7 @@ def hydrate_url_session(
     :return: The id; ``None`` if there's no session.
     :raise SessionError: The store fails.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     found = page.find() if page.enabled else None
     if found is None:
         return None
@@ -121,7 +112,7 @@ def hydrate_url_session_typed(
     :raise pydantic.ValidationError: The data isn't valid.
     :raise SessionError: The store fails.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     found = page.find() if page.enabled else None
     if found is None:
         return None, None
@@ -157,7 +148,7 @@ def persist_url_session(
     :return: The id; ``""`` if the application has no URL sessions.
     :raise SessionError: Something can't be stored or looks like credentials, or the store fails.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     if not page.enabled:
         return ""
     if isinstance(keys, (str, bytes)) or not hasattr(keys, "__iter__"):
@@ -188,7 +179,7 @@ def rotate_url_session(
     :return: The new id; ``""`` if the application has no URL sessions.
     :raise SessionError: The store fails. The old id may still be good.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     if not page.enabled:
         return ""
     page.check({}, ttl_seconds)
@@ -209,96 +200,9 @@ def end_url_session(
 
     :raise SessionError: The store fails.
     """
-    page = _Page(st, store, param, secret)
+    page = PageSession(st, store, param, secret)
     if not page.enabled:
         return
     if found := page.find():
         store.delete(page.key(found[0]))
     page.forget()
-
-
-class _Page:
-    """The running page, and where its session is."""
-
-    def __init__(
-        self, st: t.Any, store: SessionStore, param: str | None, secret: str | None
-    ) -> None:
-        found = context.current()
-        self.enabled = found.enabled
-        self._st = st
-        self._store = store
-        self._param = param or found.param
-        self._secret = found.secret if secret is None else secret
-        self._remembered = f"_fluxsync_session_id_{self._param}"
-        if self.enabled and not isinstance(store, TextStore):
-            check_store(store, "store", ", such as app.session_store")
-
-    def find(self) -> tuple[str, dict[str, t.Any]] | None:
-        """Return the session's id and data; that of the URL, or else of before."""
-        signer = Signer(signing_key(self._store, self._secret))
-        ids = (self._st.query_params.get(self._param), self._st.session_state.get(self._remembered))
-        for session_id in dict.fromkeys(ids):
-            if isinstance(session_id, str) and signer.is_signed(session_id):
-                data = self._store.get(self.key(session_id))
-                if data is not None:
-                    return session_id, data
-        return None
-
-    def key(self, session_id: str) -> str:
-        """Return what the store is asked for. Never an id that would work in a URL."""
-        # Ours make a hash of the random part by themselves.
-        if isinstance(self._store, TextStore):
-            return session_id.partition(".")[0]
-        return stored_key(session_id)
-
-    def begin(self, data: dict[str, t.Any], ttl_seconds: float | None) -> str:
-        """Begin a session, and put its id into the URL."""
-        session_id = self.make(data, ttl_seconds)
-        self.show(session_id)
-        return session_id
-
-    def make(self, data: dict[str, t.Any], ttl_seconds: float | None) -> str:
-        """Store data under a new id."""
-        session_id = Signer(signing_key(self._store, self._secret)).sign(random_part())
-        self.write(session_id, data, ttl_seconds)
-        return session_id
-
-    def write(self, session_id: str, data: dict[str, t.Any], ttl_seconds: float | None) -> None:
-        """Store data."""
-        if not isinstance(self._store, TextStore):
-            encode(data, MAX_BYTES)
-        self._store.set(self.key(session_id), data, ttl_seconds=ttl_seconds)
-
-    def show(self, session_id: str) -> None:
-        """Have an id in the URL. Each assignment sends the browser a message."""
-        if self._st.query_params.get(self._param) != session_id:
-            self._st.query_params[self._param] = session_id
-        self._st.session_state[self._remembered] = session_id
-
-    def forget(self) -> None:
-        """Have no id in the URL."""
-        if self._param in self._st.query_params:
-            del self._st.query_params[self._param]
-        if self._remembered in self._st.session_state:
-            del self._st.session_state[self._remembered]
-
-    def fill(self, data: t.Mapping[str, t.Any], merge: bool) -> None:
-        """Copy data to ``st.session_state``."""
-        state = self._st.session_state
-        for key, value in data.items():
-            if not key.startswith(_INTERNAL) and not (merge and key in state):
-                state[key] = value
-
-    def check(self, data: t.Mapping[t.Any, t.Any], ttl_seconds: float | None) -> None:
-        """Refuse what mustn't be in a session.
-
-        :raise SessionError: There's such a thing.
-        """
-        if ttl_seconds is not None:
-            check_ttl(ttl_seconds)
-        if not isinstance(data, Mapping):
-            raise SessionError(f"initial={data!r}: expected a dict")
-        for key in data:
-            if not isinstance(key, str) or key.startswith(_INTERNAL):
-                raise SessionError(f"{key!r} can't be in a URL session: expected a name of yours")
-        refuse_credentials(data)
