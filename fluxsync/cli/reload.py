@@ -59,7 +59,8 @@ def command(pid: int | None, api_only: bool, timeout: float) -> None:
 
 
 def _state(settings: FluxSyncSettings, status: dict[str, t.Any]) -> t.Any:
-    for state in all_states(base_directory(settings.state_dir)):
+    base = base_directory(settings.state_dir, settings.source("state_dir"))
+    for state in all_states(base):
         if (state.description() or {}).get("pid") == status["pid"]:
             return state
     raise ReloadError("the supervisor has ended")

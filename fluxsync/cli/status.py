@@ -54,7 +54,8 @@ def choose(
 
 def statuses(settings: FluxSyncSettings) -> list[dict[str, t.Any]]:
     """Return what all supervisors of this user say."""
-    answers = [ask(state, "status") for state in all_states(base_directory(settings.state_dir))]
+    base = base_directory(settings.state_dir, settings.source("state_dir"))
+    answers = [ask(state, "status") for state in all_states(base)]
     return [
         {k: v for k, v in answer.items() if k != "type"} for answer in answers if answer is not None
     ]

@@ -114,12 +114,13 @@ def check_directories(settings: FluxSyncSettings) -> t.Iterator[Finding]:
 
 
 def _check_states(settings: FluxSyncSettings) -> t.Iterator[Finding]:
+    source = settings.source("state_dir")
     try:
-        base = base_directory(settings.state_dir)
-        StateDirectory(base, "0" * 16)
+        base = base_directory(settings.state_dir, source)
+        StateDirectory(base, "0" * 16, source)
         if not os.access(base, os.W_OK | os.X_OK):
             raise ConfigError(
-                "state_dir", str(base), source="settings", expected="a directory to write to"
+                "state_dir", str(base), source=source, expected="a directory to write to"
             )
     except ConfigError as e:
         yield problem("state", Hop.MACHINE, f"{e}.", ("FLUXSYNC_STATE_DIR=/run/fluxsync",))

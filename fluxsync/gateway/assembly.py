@@ -45,19 +45,21 @@ def build_gateway(
     :param websockets: The API's own.
     :raise FluxSyncError: The state directory can't be used.
     """
-    spec = build_spec(settings, target, host)
+    platform = platform_of(settings, host)
+    spec = build_spec(settings, target, host, platform)
     anchor = Anchor(host.anchor)
     key = application_key(spec.name, spec.directory, anchor.pid, anchor.start)
 
     def locate() -> StateDirectory:
         if host.defect:
             raise SupervisorError(host.defect)  # for the log and the page; the API goes on
-        return StateDirectory(base_directory(settings.state_dir), key)
+        source = settings.source("state_dir")
+        return StateDirectory(base_directory(settings.state_dir, source), key, source)
 
     if not host.forks_later and not host.defect:
         locate()  # what's wrong with it is said now, and not with the first request
     supervisor = SupervisorClient(locate, spec, anchor)
-    gateway = Gateway(settings, api, supervisor, platform_of(settings, host), websockets)
+    gateway = Gateway(settings, api, supervisor, platform, websockets)
     gateway.offer = Offer(api_base(settings, host), private=bool(spec.calls_variable))
     if spec.calls_variable:
         listener = CallListener(gateway, settings.graceful_timeout_s, gateway.offer, is_held=True)
@@ -74,9 +76,8 @@ def platform_of(settings: FluxSyncSettings, host: Host) -> Platform:
     return find_platform(os.environ, port or 0)
 
 
-def build_spec(settings: FluxSyncSettings, target: str, host: Host) -> Spec:
+def build_spec(settings: FluxSyncSettings, target: str, host: Host, platform: Platform) -> Spec:
     """Return what the supervisor is to run."""
-    platform = platform_of(settings, host)
     common: dict[str, t.Any] = {
         "directory": os.getcwd(),
         "start_timeout": settings.streamlit_start_timeout_s,

@@ -29,9 +29,12 @@ class StateDirectory:
 
     :param base: Directory of all supervisors of this user, from :func:`base_directory`.
     :param key: Name within, from :func:`~fluxsync.process.spec.application_key`.
+    :param source: Where the setting for *base* comes from.
+    :raise ConfigError: The path is too long for a socket.
     """
 
-    def __init__(self, base: pathlib.Path, key: str) -> None:
+    def __init__(self, base: pathlib.Path, key: str, source: str = "default") -> None:
+        self._source = source
         self.path = base / key
         self.socket = self.path / "supervisor.sock"
         self.info = self.path / "supervisor.json"
@@ -42,7 +45,7 @@ class StateDirectory:
             raise ConfigError(
                 "state_dir",
                 str(base),
-                source="settings",
+                source=source,
                 expected=f"a shorter path, as a socket's has {_MAX_SOCKET_PATH} bytes at most",
             )
 
@@ -55,7 +58,7 @@ class StateDirectory:
         :raise SupervisorError: The directory can't be written.
         """
         # It may have been tidied away, and somebody else may have made another one.
-        base_directory(os.fspath(self.path.parent))
+        base_directory(os.fspath(self.path.parent), self._source)
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -111,14 +114,15 @@ class StateDirectory:
                 self.path.parent.rmdir()
 
 
-def base_directory(setting: str) -> pathlib.Path:
+def base_directory(setting: str, source: str) -> pathlib.Path:
     """Return the directory of all supervisors of this user, and make it.
 
     :param setting: ``state_dir``, or ``""``.
+    :param source: Where the setting comes from.
     :raise ConfigError: It can't be made, belongs to somebody else, or others may write there.
     """
-    source = "settings" if setting else "default"
     path = pathlib.Path(setting).absolute() if setting else _default_base()
+    source = source if setting else "default"
     try:
         path.mkdir(mode=0o700, parents=bool(setting), exist_ok=True)
         found = path.lstat()

@@ -73,7 +73,7 @@ def run(settings: FluxSyncSettings, *, reload: bool = True) -> int:
         die_with(reloader)
         application = _load(reloader)
     else:
-        base_directory(settings.state_dir)
+        base_directory(settings.state_dir, settings.source("state_dir"))
         check_address(settings)
         os.environ[_RELOADER] = str(os.getpid())
     try:
@@ -95,7 +95,7 @@ def run(settings: FluxSyncSettings, *, reload: bool = True) -> int:
 
 
 def _run_once(settings: FluxSyncSettings) -> int:
-    base_directory(settings.state_dir)
+    base_directory(settings.state_dir, settings.source("state_dir"))
     check_address(settings)
     application = load_or_explain()
     # As gunicorn does. Werkzeug's own server ends by an interrupt only.

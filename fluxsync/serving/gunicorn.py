@@ -103,7 +103,7 @@ def run(settings: FluxSyncSettings) -> int:
 
     :raise ConfigError: The port is taken, or not to be had, or there's no state directory.
     """
-    base_directory(settings.state_dir)
+    base_directory(settings.state_dir, settings.source("state_dir"))
     if _INHERITED not in os.environ:
         check_address(settings)
     logging.getLogger("gunicorn.error").addFilter(_is_news)
@@ -141,7 +141,7 @@ def own_states(settings: FluxSyncSettings) -> list[StateDirectory]:
     """Return the state directories of supervisors whose anchor this process is."""
     own = (os.getpid(), start_time(os.getpid()))
     found = []
-    for state in all_states(base_directory(settings.state_dir)):
+    for state in all_states(base_directory(settings.state_dir, settings.source("state_dir"))):
         info = state.description() or {}
         if (info.get("anchor"), info.get("anchor_start")) == own:
             found.append(state)

@@ -36,7 +36,7 @@ def open_session_store(
     :param ttl_seconds: How long a session is kept that nobody writes to.
     :param secret: Signs ids; the store keeps a key if it's empty.
     :param name: Of the application; applications with different ones share no session.
-    :param state_dir: The setting.
+    :param state_dir: Where ``sqlite``'s file is, as the setting says it.
     :raise SessionError: It's none of these, or a package is missing.
     :raise ConfigError: There can be no state directory.
     """
@@ -44,7 +44,7 @@ def open_session_store(
     if url_or_name == "memory":
         return InMemorySessionStore(default_ttl_seconds=ttl_seconds, secret=secret)
     if url_or_name == "sqlite":
-        return _sqlite(_own_file(name, state_dir), ttl_seconds, secret)
+        return _sqlite(_own_file(name, state_dir, "code"), ttl_seconds, secret)
     if not is_url:
         raise SessionError(f"session store {url_or_name!r}: expected memory, sqlite or a URL")
     if scheme in REDIS_SCHEMES:
@@ -109,13 +109,11 @@ def session_store_for(settings: FluxSyncSettings, served: bool, name: str = "") 
     chosen = settings.session_store
     if chosen == "auto":
         chosen = "sqlite" if served else "memory"
-    return open_session_store(
-        chosen,
-        ttl_seconds=settings.session_ttl_s,
-        secret=settings.session_secret,
-        name=name,
-        state_dir=settings.state_dir,
-    )
+    ttl_seconds, secret = settings.session_ttl_s, settings.session_secret
+    if chosen == "sqlite":
+        file = _own_file(name, settings.state_dir, settings.source("state_dir"))
+        return _sqlite(file, ttl_seconds, secret)
+    return open_session_store(chosen, ttl_seconds=ttl_seconds, secret=secret, name=name)
 
 
 def _sqlite(path: str | os.PathLike[str], ttl_seconds: float, secret: str) -> TextStore:
@@ -124,12 +122,13 @@ def _sqlite(path: str | os.PathLike[str], ttl_seconds: float, secret: str) -> Te
     return SQLiteSessionStore(path, ttl_seconds, secret=secret)
 
 
-def _own_file(name: str, state_dir: str) -> pathlib.Path:
+def _own_file(name: str, state_dir: str, source: str) -> pathlib.Path:
     """Return the file of one application.
 
     A file, since directories there are supervisors', which are removed if nobody has their lock.
     """
-    return base_directory(state_dir) / f"sessions-{_digest(name, os.getcwd())}.sqlite3"
+    base = base_directory(state_dir, source)
+    return base / f"sessions-{_digest(name, os.getcwd())}.sqlite3"
 
 
 def _digest(*texts: str) -> str:

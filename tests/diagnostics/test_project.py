@@ -69,7 +69,7 @@ def test_directories(state: Path) -> None:
     assert bad(project.check_directories(FluxSyncSettings())) == {}
     state.chmod(0o777)
     found = bad(project.check_directories(FluxSyncSettings()))
-    assert "expected a directory of your own" in found["state"]
+    assert "' from environment: expected a directory of your own" in found["state"]
 
 
 def test_cache_that_others_may_write(directory: Path) -> None:

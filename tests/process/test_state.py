@@ -15,7 +15,7 @@ from fluxsync.process.state import StateDirectory, all_states, base_directory, r
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    return base_directory(str(tmp_path / "s"))
+    return base_directory(str(tmp_path / "s"), "environment")
 
 
 def test_lock(base: Path) -> None:
@@ -131,10 +131,10 @@ def test_remove_stale(base: Path) -> None:
 
 def test_base_directory_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    path = base_directory("")
+    path = base_directory("", "default")
     assert path == tmp_path / f"fluxsync-{os.getuid()}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    assert base_directory("") == path
+    assert base_directory("", "default") == path
 
 
 def test_base_directory_of_somebody_else(tmp_path: Path) -> None:
@@ -143,17 +143,17 @@ def test_base_directory_of_somebody_else(tmp_path: Path) -> None:
     if os.getuid() == 0:
         os.chown(path, 12345, -1)
         with pytest.raises(ConfigError, match="a directory of your own"):
-            base_directory(str(path))
+            base_directory(str(path), "environment")
     else:
         with pytest.raises(ConfigError, match="a directory of your own"):
-            base_directory("/usr")
+            base_directory("/usr", "environment")
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
 def test_base_directory_that_others_may_write(mode: int, tmp_path: Path) -> None:
     tmp_path.chmod(mode)
     with pytest.raises(ConfigError, match="nobody else may write"):
-        base_directory(str(tmp_path))
+        base_directory(str(tmp_path), "environment")
 
 
 def test_base_directory_that_is_a_link(tmp_path: Path) -> None:
@@ -161,13 +161,13 @@ def test_base_directory_that_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("target")
     with pytest.raises(ConfigError, match="a directory of your own"):
-        base_directory(str(tmp_path / "link"))
+        base_directory(str(tmp_path / "link"), "environment")
 
 
 def test_base_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="Not a directory"):
-        base_directory(str(tmp_path / "file" / "s"))
+        base_directory(str(tmp_path / "file" / "s"), "environment")
 
 
 @pytest.mark.parametrize("unit", ["x", "é"])
@@ -184,3 +184,22 @@ def test_path_that_is_too_long(unit: str) -> None:
 def test_base_that_has_just_been_removed(tmp_path: Path) -> None:
     """The last supervisor takes it away while a command is about to look."""
     assert all_states(tmp_path / "gone") == []
+
+
+def test_errors_name_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the setting; and none is to blame for the default."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="/file' from environment: expected a directory that"):
+        base_directory(str(tmp_path / "file"), "environment")
+    base = base_directory(str(tmp_path / "s"), ".env")
+    state = StateDirectory(base, "a", ".env")
+    base.chmod(0o777)
+    with pytest.raises(ConfigError, match=r"/s' from \.env: expected a directory of your own"):
+        base_directory(str(base), ".env")
+    with pytest.raises(ConfigError, match=r"/s' from \.env: expected a directory of your own"):
+        state.try_lock()
+    with pytest.raises(ConfigError, match="g' from code: expected a shorter path"):
+        StateDirectory(Path("/" + "g" * 103), "a", "code")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match="' from default: expected a directory that can be made"):
+        base_directory("", "fluxsync.toml")

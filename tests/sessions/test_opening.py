@@ -70,11 +70,16 @@ def test_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {path.stat().st_mode & 0o777 for path in state.iterdir()} == {0o600}
 
 
-def test_own_file_where_others_write(tmp_path: Path) -> None:
+def test_own_file_where_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o777)
     settings = FluxSyncSettings(state_dir=str(tmp_path))
-    with pytest.raises(ConfigError, match="nobody else may write"):
+    with pytest.raises(ConfigError, match=r"from code: .* nobody else may write"):
         session_store_for(settings, served=True)
+    with pytest.raises(ConfigError, match=r"from code: .* nobody else may write"):
+        open_session_store("sqlite", state_dir=str(tmp_path))
+    monkeypatch.setenv("FLUXSYNC_STATE_DIR", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"from environment: .* nobody else may write"):
+        session_store_for(FluxSyncSettings(), served=True)
 
 
 def test_nobody_needs_a_file_without_a_server(tmp_path: Path) -> None:
