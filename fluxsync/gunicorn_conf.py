@@ -8,8 +8,17 @@ They come from fluxsync's own (``PORT``, ``WEB_CONCURRENCY``, ``FLUXSYNC_THREADS
 
 from __future__ import annotations
 
-from .config import FluxSyncSettings
-from .serving.gunicorn import server_settings
+import sys
 
-# gunicorn reads the names of this module that are names of its settings.
-globals().update(server_settings(FluxSyncSettings()))
+from .config import FluxSyncSettings
+from .exceptions import ConfigError
+from .serving.gunicorn import server_settings
+from .telemetry import logs
+
+try:
+    # gunicorn reads the names of this module that are names of its settings.
+    globals().update(server_settings(FluxSyncSettings()))
+except ConfigError as error:
+    # Else gunicorn prints a traceback where a file of its own imports this.
+    sys.stderr.write(logs.last_words(f"Error: {error}") + "\n")
+    raise SystemExit(2) from error

@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..exceptions import ConfigError, FluxSyncError, TargetError
+from ..telemetry import logs
 
 #: Commands in the order of the help, and what they do.
 COMMANDS = {
@@ -28,6 +29,9 @@ COMMANDS = {
     "doctor": "Say what is wrong here, and on the way to a site.",
     "completion": "Print a script that completes commands in a shell.",
 }
+
+#: Those that serve: what they write to standard error is a log.
+_SERVING = ("demo", "dev", "run", "workbench")
 
 
 class LazyGroup(click.Group):
@@ -54,7 +58,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except FluxSyncError as e:
-            click.echo(f"Error: {e}", err=True)
+            words = f"Error: {e}"
+            if ctx.invoked_subcommand in _SERVING:
+                words = logs.last_words(words)
+            click.echo(words, err=True)
             sys.exit(2 if isinstance(e, (ConfigError, TargetError)) else 1)
 
 

@@ -10,6 +10,7 @@ import typing as t
 
 from ..app import FluxSync
 from ..bridges import serverlogs
+from ..bridges.host import find_host
 from ..config import FluxSyncSettings
 from ..config.advice import enforce
 from ..config.target import import_target
@@ -108,11 +109,12 @@ def choose_target(settings: FluxSyncSettings) -> str:
 def refused(error: Exception) -> BaseException:
     """Return an exception that makes the server print one line, and no traceback.
 
-    gunicorn knows such an exception, and waitress's command ends by itself. Others don't.
+    gunicorn's workers know such an exception. Its master, if it loads the application before it
+    forks, and waitress's command end by themselves. Others don't.
     """
     trace = None if isinstance(error, FluxSyncError) else error
     words = logs.last_words(f"fluxsync: {error}", trace)
-    if "waitress.runner" in sys.modules:
+    if "waitress.runner" in sys.modules or find_host().role == "gunicorn master":
         sys.stderr.write(f"{words}\n")
         return SystemExit(2)
     errors = sys.modules.get("gunicorn.errors")

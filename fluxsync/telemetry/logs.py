@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ if t.TYPE_CHECKING:
 
 #: Characters that may wait to be written in the background.
 _MAX_WAITING = 4 * 1024 * 1024
+#: Says the format where settings can't be read, or aren't yet.
+_FORMAT_VARIABLE = "FLUXSYNC_LOG_FORMAT"
 
 
 class _Handler(logging.Handler):
@@ -159,17 +162,27 @@ def last_words(message: str, error: BaseException | None = None) -> str:
     """Return what is to be printed to standard error, where there's no time to log.
 
     It's a line of the log if the log is JSON, so that all of it is. Else it's what people read.
+    Before there is a log, the variable ``FLUXSYNC_LOG_FORMAT`` counts: what's wrong may be the
+    settings themselves.
 
     :param message: Without, it's the error alone, and ends with a line feed.
     :param error: Why it ends, if people are to see its traceback.
     """
-    if any(isinstance(handler.formatter, JsonFormatter) for handler in _ours()):
+    if _is_json():
         info = (type(error), error, error.__traceback__) if error is not None else None
         said = message or str(error)
         record = logging.LogRecord("fluxsync", logging.ERROR, "", 0, "%s", (said,), info)
         return JsonFormatter().format(record) + ("" if message else "\n")
     trace = "".join(traceback.format_exception(error)) if error is not None else ""
     return redaction.redact_text(trace + message)
+
+
+def _is_json() -> bool:
+    """Whether the log is JSON; or is to be, as far as that's known yet."""
+    ours = _ours()
+    if not ours:
+        return os.environ.get(_FORMAT_VARIABLE) == JSON
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in ours)
 
 
 def _ours() -> list[logging.Handler]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fluxsync.cli import COMMANDS
+from fluxsync.telemetry.logfields import BASE_FIELDS
 from tests.cli.conftest import Run
 from tests.support.processes import environment
 from tests.support.waiting import FACTOR
@@ -91,6 +93,66 @@ def test_every_source(
     result = run("run")
     refused(result, words.format(source))
     assert "hunter2" not in result.output + result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "dev", "demo", "workbench"])
+def test_json(command: str, run: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What those that serve say is a line of a log, which programs read."""
+    monkeypatch.setenv("FLUXSYNC_LOG_FORMAT", "json")
+    (project / "app.py").touch()
+    (project / "fluxsync.toml").write_text("threads = 0\n")
+    result = run(command)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    said = json.loads(line)
+    assert list(said) == list(BASE_FIELDS)
+    assert (said["level"], said["logger"]) == ("ERROR", "fluxsync")
+    assert said["message"] == (
+        "Error: threads=0 from fluxsync.toml: expected an integer from 1 to 4096"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("", "Error: app='' from default: expected FLUXSYNC_APP=module:attribute"),
+        ('app = "app"', "Error: app='app' from fluxsync.toml: expected module:attribute"),
+        ('app = "app:app"\nstate_dir = "/dev/null"', "Error: state_dir='/dev/null' from fluxsync"),
+        ('app = "app:app"\npidfile = "none/x.pid"', "Error: pidfile='none/x.pid' from fluxsync"),
+        ("strict_startup = true\ntrust_proxy = true", "Error: strict_startup: trust_proxy is set"),
+    ],
+    ids=["nothing", "target", "directory", "file", "strict"],
+)
+def test_json_of_all_kinds(
+    values: str, words: str, run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many lines people would get."""
+    monkeypatch.setenv("FLUXSYNC_LOG_FORMAT", "json")
+    monkeypatch.delenv("FLUXSYNC_STATE_DIR")
+    (project / "fluxsync.toml").write_text(values)
+    result = run("run")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert json.loads(line)["message"].startswith(words)
+
+
+@pytest.mark.parametrize("value", ["jsno", "JSON"])
+def test_format_that_is_none(value: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUXSYNC_LOG_FORMAT", value)
+    words = f"log_format='{value}' from environment: expected one of 'text' or 'json'"
+    refused(run("run", "app:app"), words)
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in READERS if c[0] not in ("run", "dev", "demo", "workbench")], ids=" ".join
+)
+def test_people_get_text(
+    command: tuple[str, ...], run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the log of the server here is."""
+    monkeypatch.setenv("FLUXSYNC_LOG_FORMAT", "json")
+    (project / "fluxsync.toml").write_text("threads = 0\n")
+    refused(run(*command), "threads=0 from fluxsync.toml: expected an integer from 1 to 4096")
 
 
 def test_all_commands() -> None:
@@ -193,14 +255,16 @@ def test_address_of_somebody_else(run: Run, project: Path) -> None:
     refused(run("run", "--host", "192.0.2.1"), "gateway_host='192.0.2.1' from command line")
 
 
+@pytest.mark.parametrize("source", SOURCES)
 def test_state_directory_that_is_a_file(
-    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "state").touch()
     (project / "app.py").touch()
-    monkeypatch.setenv("FLUXSYNC_STATE_DIR", "state")
-    for command in ("run", "status", "shutdown", "reload"):
-        refused(run(command), "state_dir=")
+    monkeypatch.setenv("FLUXSYNC_STATE_DIR", "")
+    SOURCES[source]("state_dir", "state")
+    for command in ("run", "dev", "status", "shutdown", "reload"):
+        refused(run(command), f"state_dir='{project}/state' from {source}: expected a directory")
 
 
 def test_strict_start(run: Run, project: Path) -> None:

@@ -86,8 +86,8 @@ FORGED = (
 )
 
 
-def web(command: str, *, hold: bool = False) -> Contained:
-    env = {**PLATFORM, "FLUXSYNC_GRACEFUL_TIMEOUT_S": "3"}
+def web(command: str, *, hold: bool = False, grace: int = 3) -> Contained:
+    env = {**PLATFORM, "FLUXSYNC_GRACEFUL_TIMEOUT_S": str(grace)}
     server = Contained("-m", *shlex.split(command), env=env)
     (server.directory / "app.py").write_text(APP)
     if hold:
@@ -193,7 +193,7 @@ def test_without_configuration(serve: StartServer) -> None:
 @pytest.mark.streamlit
 def test_killed_after_its_time(serve: StartServer) -> None:
     """A request goes on and on; the platform's patience ends."""
-    server = web(CONFIGURED)
+    server = web(CONFIGURED, grace=60)
     serve(server)
     server.wait_ready()
     with http.Connection(server.port) as connection:
@@ -244,11 +244,16 @@ def test_configuration(how: str, tmp_path: os.PathLike[str]) -> None:
     assert values["accesslog"] == "-"  # the platform's wish
 
 
-def test_configuration_that_is_wrong(tmp_path: os.PathLike[str]) -> None:
-    shown = configuration(*MODULE, cwd=tmp_path, env={"FLUXSYNC_THREADS": "many"})
-    assert shown.returncode == 1
-    assert "Error: threads='many' from environment: expected an integer" in shown.stderr
-    assert "Traceback" not in shown.stderr
+@pytest.mark.parametrize(("how", "log_format"), [("module", "text"), ("file", "json")])
+def test_configuration_that_is_wrong(how: str, log_format: str, tmp_path: os.PathLike[str]) -> None:
+    options = MODULE if how == "module" else ()
+    cwd = tmp_path if how == "module" else FILES
+    env = {"FLUXSYNC_THREADS": "many", "FLUXSYNC_LOG_FORMAT": log_format}
+    shown = configuration(*options, cwd=cwd, env=env)
+    assert shown.returncode == 2
+    (line,) = shown.stderr.splitlines()
+    words = json.loads(line)["message"] if log_format == "json" else line
+    assert words.startswith("Error: threads='many' from environment: expected an integer")
 
 
 def test_limits_of_platforms() -> None:

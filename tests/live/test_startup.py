@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import socket
 
@@ -157,6 +158,15 @@ def test_target_is_refused(target: str, app: str, words: str, serve: StartServer
     assert "STARTING" not in server.output
 
 
+def test_target_is_refused_in_json(serve: StartServer) -> None:
+    """What gunicorn's worker says of it is the only line."""
+    server = Fluxsync("run", "nope:app", env={"FLUXSYNC_LOG_FORMAT": "json"}, ready=False)
+    serve(server)
+    assert server.wait() == 2
+    (line,) = server.lines
+    assert json.loads(line)["message"].startswith("Error: there is no module 'nope' in ")
+
+
 @pytest.mark.parametrize(
     ("env", "words"),
     [
@@ -173,7 +183,7 @@ def test_target_is_refused(target: str, app: str, words: str, serve: StartServer
         ),
         pytest.param(
             {"FLUXSYNC_STATE_DIR": "/dev/null"},
-            "Error: state_dir='/dev/null' from settings: expected a directory that can be made "
+            "Error: state_dir='/dev/null' from environment: expected a directory that can be made "
             "(File exists); set FLUXSYNC_STATE_DIR to one",
             id="no directory",
         ),

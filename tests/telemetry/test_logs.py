@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,10 +9,11 @@ import sys
 import pytest
 
 
-def run(code: str) -> str:
+def run(code: str, **env: str) -> str:
     """Return what a program writes to standard error."""
     return subprocess.run(
         [sys.executable, "-c", f"import logging\nfrom fluxsync.telemetry import logs\n{code}"],
+        env={**os.environ, **env},
         check=True,
         capture_output=True,
         text=True,
@@ -142,6 +144,31 @@ def test_last_words_for_people() -> None:
 
     assert written.startswith("Traceback (most recent call last):\n")
     assert written.endswith("ValueError: token=***\nbroken\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "code", "is_json"),
+    [
+        pytest.param("json", "", True, id="nothing is known yet"),
+        pytest.param("json", "logs.configure('info', 'text')", False, id="the log is text"),
+        pytest.param("text", "logs.configure('info', 'json')", True, id="the log is JSON"),
+        pytest.param("jsonl", "", False, id="the variable is wrong"),
+        pytest.param("", "", False, id="it is empty"),
+    ],
+)
+def test_last_words_before_there_is_a_log(variable: str, code: str, is_json: bool) -> None:
+    """The log's format counts; before there is one, what the environment says it will be."""
+    written = run(
+        f"import sys; {code}\nsys.stderr.write(logs.last_words('port=x token=y') + chr(10))",
+        FLUXSYNC_LOG_FORMAT=variable,
+    )
+
+    if is_json:
+        said = json.loads(written)
+        del said["time"]
+        assert said == {"level": "ERROR", "logger": "fluxsync", "message": "port=x token=***"}
+    else:
+        assert written == "port=x token=***\n"
 
 
 def test_programs_may_set_up_logging_later() -> None:
