@@ -14,6 +14,7 @@ import logging
 import typing as t
 
 from ..sansio import headers as _headers
+from ..telemetry.redaction import redact_path
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +136,8 @@ class AsgiExchange:
             if self._gone.is_set() and _says_so(e):
                 logger.debug("after the client has gone: %r", e)
                 return
-            logger.exception("exception in the API", extra={"path": self._scope["path"]})
+            path = redact_path(self._scope["path"])
+            logger.exception("exception in the API", extra={"path": path})
             if not self._is_started:
                 await self._send_problem()
             elif not self.is_complete:

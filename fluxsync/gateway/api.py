@@ -91,7 +91,7 @@ class ApiProxy:
         # As the request's span: nobody pays for spans that nobody wants.
         span = tracing.NOTHING
         if exchange.span.is_wanted:
-            span = spans.begin_api(exchange, request.path[len(self._mount) :])
+            span = spans.begin_api(exchange, exchange.path[len(self._mount) :])
         try:
             if span.is_wanted:
                 with span.current():

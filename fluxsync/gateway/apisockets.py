@@ -146,7 +146,7 @@ class ApiSockets:
         facts = {
             "request_id": request.request_id,
             "client": request.client.address,
-            "path": request.path,
+            "path": request.exchange.path,
             "transport": _API,
         }
         span = begin_span(
@@ -155,7 +155,7 @@ class ApiSockets:
                 "fluxsync.request_id": request.request_id,
                 "fluxsync.transport": _API,
                 "client.address": request.client.address,
-                "url.path": request.path,
+                "url.path": request.exchange.path,
             },
         )
         context = contextvars.copy_context()

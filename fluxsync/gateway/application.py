@@ -11,6 +11,7 @@ from ..telemetry import spans, tracing
 from ..telemetry.access import Exchange
 from ..telemetry.metrics import Tally
 from ..telemetry.recorder import Recent, RecordedBody, Recorder
+from ..telemetry.redaction import redact_path, redact_paths
 from ..telemetry.requestid import (
     HEADER,
     accept_request_id,
@@ -151,7 +152,8 @@ class Gateway:
             body = self._dispatch(request, respond)
         except Failure as failure:
             request.leave_place()
-            exchange.error, exchange.failure = failure.detail, failure.kind
+            exchange.failure = failure.kind
+            exchange.error = redact_paths(failure.detail)
             body = failure.respond(respond, request)
         except BaseException as e:
             request.leave_place()
@@ -208,7 +210,7 @@ class Gateway:
         """Answer a request that can't even be read."""
         exchange = Exchange(
             environ.get("REQUEST_METHOD", ""),
-            environ.get("PATH_INFO", ""),
+            redact_path(environ.get("PATH_INFO", "")),
             "",
             accept_request_id(""),
             environ.get("REMOTE_ADDR", ""),

@@ -22,7 +22,7 @@ from ..sansio.protection import NOTHING, Added
 from ..sansio.routing import Route
 from ..sansio.trust import Trust
 from ..telemetry.access import Exchange
-from ..telemetry.redaction import redact_parameter
+from ..telemetry.redaction import redact_parameter, redact_path
 from ..telemetry.requestid import accept_request_id
 from ..telemetry.tracers import with_propagated
 
@@ -187,7 +187,7 @@ class RequestReader:
         method = environ["REQUEST_METHOD"]
         exchange = Exchange(
             method,
-            path,
+            redact_path(path),
             redact_parameter(whole.query or "", self._session_param),
             accept_request_id(environ.get("HTTP_X_REQUEST_ID", "")),
             client.address,

@@ -85,7 +85,7 @@ class WebSocketProxy:
             id=request.request_id,
             replica=row.id,
             client=request.client.address,
-            path=request.path,
+            path=request.exchange.path,
             extensions=_headers.get(opened.answer.headers, "sec-websocket-extensions"),
             trace=for_later(),
         )

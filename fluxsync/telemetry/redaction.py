@@ -33,6 +33,20 @@ _PARAMETER = re.compile(r"((?:^|[?&;])([^?=&;]*)=)([^&\s]+)")
 _QUERY_IN_TEXT = re.compile(rf"(?i)([?&](?:{_SENSITIVE_NAME}|\w*signature)=)[^&\s\"'<>]+")
 #: An id of a URL session (:mod:`fluxsync.sessions.ids`), in whichever parameter, and a JWT.
 _SESSION_ID = re.compile(r"(?<![\w.-])[\w-]{43}\.[\w-]{43}(?![\w.-])")
+#: Parts of paths behind which random text is a secret, as in links of e-mails. Below upload_file,
+#: Streamlit has the id of a browser's session.
+_SECRET_FOLLOWS = re.compile(
+    rf"(?is)(?=.*(?:{_SENSITIVE_PART})).*|(?:{_SENSITIVE_NAME})s?|upload_file"
+    r"|(?:magic|invit|reset|verif|confirm|unsubscri).*"
+)
+#: A part that is longer than words and numbers of records are.
+_LONG_PART = re.compile(r"/([^/]{16,})")
+_DIGIT = re.compile(r"\d")
+_PATH = re.compile(r"/[^\s\"'?,]+")
+#: A request as servers log it, and Flask.
+_REQUEST = re.compile(r"\b(?:[A-Z]{3,7}|Exception on) /[^\s\"'?]+")
+#: Shorter texts have no id of a URL session.
+_LEAST_WITH_ID = 43 + 1 + 43
 #: Its first part is read once, from its beginning, however often "eyJ" is in it.
 _JWT = re.compile(r"(?<![\w-])(?=[\w-]*\beyJ[\w-]{8})[\w-]+\.[\w-]{8,}\.[\w-]*")
 _JWT_START = re.compile(r"\beyJ")
@@ -99,11 +113,27 @@ def redact_parameter(query: str, name: str) -> str:
     return re.sub(rf"((?:^|[?&;]){re.escape(name)}=)[^&\s]+", rf"\1{MASK}", query)
 
 
+def redact_path(path: str) -> str:
+    """Mask what looks like a secret in a path, which may have the root path removed.
+
+    :param path: Decoded.
+    """
+    path = _LONG_PART.sub(_mask_part, redact_text(path))
+    return path if len(path) < _LEAST_WITH_ID else _SESSION_ID.sub(MASK, path)
+
+
+def redact_paths(text: str) -> str:
+    """Mask what looks like a secret in the paths of a text, all of which are those of requests."""
+    return _PATH.sub(_mask_parts, text)
+
+
 def redact_text(text: str) -> str:
     """Mask what looks like a secret in free text, such as another program's output."""
     for value in _known:
         if value in text:
             text = text.replace(value, MASK)
+    if " /" in text:
+        text = _REQUEST.sub(_mask_parts, text)
     if not _SIGNS.search(text):
         return text
     if "://" in text:
@@ -116,6 +146,17 @@ def redact_text(text: str) -> str:
     if "=" in text:
         text = _SESSION_ID.sub(MASK, _QUERY_IN_TEXT.sub(rf"\1{MASK}", text))
     return text
+
+
+def _mask_part(found: re.Match[str]) -> str:
+    path, at = found.string, found.start()
+    name = path[path.rfind("/", 0, at) + 1 : at]
+    is_secret = _SECRET_FOLLOWS.fullmatch(name) and _DIGIT.search(found[1])
+    return f"/{MASK}" if is_secret else found[0]
+
+
+def _mask_parts(found: re.Match[str]) -> str:
+    return _LONG_PART.sub(_mask_part, found[0])
 
 
 def _mask_field(found: re.Match[str]) -> str:

@@ -101,6 +101,14 @@ def test_session_is_not_logged() -> None:
     assert request.target.query == "a=1&s=s3cret&b=2"
 
 
+def test_what_is_recorded_of_a_path() -> None:
+    """Whatever is decided by it, and passed on, has it as it is."""
+    request = read("/app/magic-link/Zk3xQ9vT1bW8nL5r", {"root_path": "/app"})
+
+    assert request.exchange.path == "/magic-link/***"
+    assert request.path == "/magic-link/Zk3xQ9vT1bW8nL5r" == str(request.target)
+
+
 def test_replica_of_the_cookie() -> None:
     rows = [Row(f"r{n}", State.RUNNING, "127.0.0.1", n, True, "") for n in (1, 2)]
     request = read(HTTP_COOKIE="a=b; fluxsync_replica=r2")

@@ -151,6 +151,9 @@ def test_no_secret_in_json(serve: StartServer) -> None:
     server = Fluxsync("run", files={"app.py": APP}, env=env)
     serve(server)
     commit_all_indiscretions(server)
+    for path in ("/api/reset-password", "/magic-link", "/_stcore/upload_file"):
+        server.get(f"{path}/{planted('path')}", FIELDS)
+        server.get(f"{path}/{planted('path')}/below", FIELDS)
     said = commands(server)
     server.stop()
 
