@@ -8,10 +8,11 @@ import typing as t
 
 from ..sansio.queueing import Outcome, Queue
 from ..telemetry.access import BUSY
+from ..telemetry.wrapping import WrappingBody
 from .errors import Failure
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from ..config import FluxSyncSettings
 
@@ -114,21 +115,12 @@ class _Line:
             turn.set()
 
 
-class PlacedBody:
+class PlacedBody(WrappingBody):
     """A response's body whose request has its place until the body is closed."""
 
     def __init__(self, body: Iterable[bytes], place: Place) -> None:
-        self._body = body
+        super().__init__(body)
         self._place = place
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        """Close the body; servers call it once, whatever happens (PEP 3333)."""
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._place.leave()
+    def _end(self) -> None:
+        self._place.leave()

@@ -25,6 +25,7 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, Response
 
+from ..telemetry.wrapping import close_body
 from ..upstream.calls import UNHEARD
 
 if t.TYPE_CHECKING:
@@ -194,9 +195,7 @@ class Conversation:
                     response.write(piece)
                 response.close()
             finally:
-                close = getattr(body, "close", None)
-                if close is not None:
-                    close()
+                close_body(body)
         except ConnectionError:
             return False
         except Exception:

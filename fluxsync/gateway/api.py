@@ -12,7 +12,7 @@ from ..telemetry.requestid import ENVIRON_KEY, IdentifiedBody, current_request_i
 from ..telemetry.tracers import tell
 from .admission import find_places
 from .apisockets import ApiSockets
-from .bodies import BodyLimit
+from .bodies import Bodies
 from .calls import CALL, in_callers_terms
 from .delivery import ApiFile, client_socket
 
@@ -51,8 +51,7 @@ class ApiProxy:
         self._patience = settings.graceful_timeout_s
         self._public = urlsplit(settings.public_base_url)[:2] if settings.public_base_url else None
         self._sockets = ApiSockets(settings, websockets, opener, tally)
-        most = settings.api_max_request_body_bytes
-        self._limit = BodyLimit(most) if most else None
+        self._bodies = Bodies(settings)
         self._places = find_places(settings, "api_max_concurrent_requests")
         #: Whether a request may have been answered already.
         self.has_begun = False
@@ -117,13 +116,10 @@ class ApiProxy:
         found = self._sockets.find(request)
         if found is not None:
             return self._sockets(request, found, environ, start_response)
-        if CALL in environ:  # of a page, which is this application's own code
-            return self._api(environ, start_response)
-        if self._places is not None:
+        # A page's call is this application's own code.
+        if self._places is not None and CALL not in environ:
             request.place = self._places.take()
-        if self._limit is not None:
-            return self._limit.call(self._api, environ, start_response)
-        return self._api(environ, start_response)
+        return self._bodies.call(self._api, environ, start_response)
 
     def _environ(self, request: Request) -> WSGIEnvironment:
         """Return the environ for the API: its mount, the truth about the client."""

@@ -30,7 +30,7 @@ from .operations import Operations
 from .request import Request, RequestReader
 from .streamlit import StreamlitProxy
 from .tunnel import TunnelProxy
-from .unread import close_unread, has_body, limit_silence
+from .unread import close_unread, has_body
 from .websocket import WebSocketProxy
 
 if t.TYPE_CHECKING:
@@ -142,9 +142,6 @@ class Gateway:
     def _answer(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, and have its end recorded."""
         exchange, environ = request.exchange, request.environ
-        may_have_body = has_body(environ)
-        if may_have_body:
-            limit_silence(environ, self._settings.gateway_client_timeout_s)
         respond = _recording(exchange, start_response)
         if self._guards is not None and CALL not in environ:
             respond = self._guards.protect(request, respond)
@@ -160,7 +157,7 @@ class Gateway:
             exchange.error, exchange.status = repr(e), 500
             self._recorder.end(exchange)
             raise
-        if may_have_body:
+        if has_body(environ):
             close_unread(environ, start_response)
         body = deliver(body, request, self._hand_over)
         if request.place is not None:

@@ -15,6 +15,7 @@ from . import misplaced
 from .admission import find_places
 from .errors import Failure, from_upstream, not_ready
 from .page import Pages
+from .reading import BodyLost, ClientInput, broken_off, make_pace
 from .truncation import ResettingBody, ends_with_connection
 from .uploads import SlowUploads
 
@@ -34,6 +35,17 @@ _CHUNK = 64 * 1024
 
 class TooLarge(BodyAborted):
     """The request's body is larger than allowed."""
+
+
+class Unread(BodyAborted):
+    """The request's body doesn't come, or can't be read.
+
+    :param failure: What the client is to be told.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
 
 
 class StreamlitProxy:
@@ -66,7 +78,8 @@ class StreamlitProxy:
         :raise Failure: There's none, or the request isn't allowed.
         """
         self._refuse_cross_site(request)
-        body = RequestBody(request, self._settings.gateway_max_proxy_request_body_bytes)
+        settings = self._settings
+        body = RequestBody(request, settings, settings.gateway_max_proxy_request_body_bytes)
         table = self._table()
         row = request.choose(table)
         if row is None:
@@ -150,8 +163,8 @@ class StreamlitProxy:
             response.body.prefetch()
         except TooLarge:
             raise body.too_large() from None
-        except BodyAborted as e:
-            raise Failure(400, "the request's body broke off") from e
+        except Unread as e:
+            raise e.failure from e
         except UpstreamError as e:
             raise from_upstream(e) from e
         return response
@@ -195,9 +208,10 @@ class RequestBody:
     :raise Failure: It's too large, or can't be read.
     """
 
-    def __init__(self, request: Request, limit: int) -> None:
+    def __init__(self, request: Request, settings: FluxSyncSettings, limit: int) -> None:
         environ = request.environ
-        self._stream = environ["wsgi.input"]
+        self._environ = environ
+        self._settings = settings
         self._limit = limit
         try:
             self.framing: Framing = request_framing(
@@ -221,16 +235,17 @@ class RequestBody:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body.
 
-        :raise BodyAborted: It ended before its end, or is too large.
+        :raise Unread: It ended before its end, or can't be read.
+        :raise TooLarge: It is.
         """
+        stream = ClientInput(self._environ, make_pace(self._settings))
         left = self.framing.length
         total = 0
         while left is None or left > 0:
             try:
-                chunk = self._stream.read(_CHUNK if left is None else min(_CHUNK, left))
-            except Exception as e:
-                # Each server has its own exceptions for a client that went away.
-                raise BodyAborted(repr(e)) from e
+                chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
+            except BodyLost as e:
+                raise Unread(e.failure) from e
             if not chunk:
                 break
             total += len(chunk)
@@ -240,7 +255,7 @@ class RequestBody:
                 left -= len(chunk)
             yield chunk
         if left:
-            raise BodyAborted(f"{left} bytes are missing")
+            raise Unread(broken_off())
 
 
 def foreign_origin(origin: str, request: Request) -> Failure:

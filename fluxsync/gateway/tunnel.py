@@ -23,13 +23,12 @@ from ..sansio.routing import TUNNEL_PREFIX
 from ..telemetry.tracing import for_later
 from ..tunnel import messages
 from ..tunnel.registry import Claim
-from ..upstream.adapter import BodyAborted
 from ..upstream.websocket import Refused
 from .delivery import gunicorn_socket
 from .entrusting import Entrusting, find_client
 from .errors import TITLES, Failure
 from .opening import FALLBACK_HEADER, TRANSPORT_HEADER
-from .streamlit import RequestBody, TooLarge
+from .streamlit import RequestBody, TooLarge, Unread
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,8 +94,8 @@ class TunnelProxy:
             raise Failure(400, str(e)) from e
         except TooLarge as e:
             raise Failure(413, "the request's body is larger than the tunnel's pieces") from e
-        except BodyAborted as e:
-            raise Failure(400, "the request's body broke off") from e
+        except Unread as e:
+            raise e.failure from e
         except SupervisorError as e:
             raise Failure(503, str(e), [("Retry-After", "1")]) from e
 
@@ -112,7 +111,7 @@ class TunnelProxy:
         return _answer(self._entrusted.ask(request, verb), start_response)
 
     def _open(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-        opening = exchanges.parse_opening(_read(_body(request, _MAX_OPENING)))
+        opening = exchanges.parse_opening(_read(self._body(request, _MAX_OPENING)))
         request.exchange.transport = opening.transport
         row = self._opener.choose(request)
         full = self._supervisor.full.reason(request.client.address)
@@ -153,7 +152,7 @@ class TunnelProxy:
         ask = exchanges.parse_ask(query, self._settings.gateway_tunnel_wait_s)
         request.exchange.transport = ask.mode
         waits = bool(ask.wait and ask.limit) and ask.mode != exchanges.SHORT_POLL
-        body = _body(request, exchanges.PIECE)
+        body = self._body(request, exchanges.PIECE)
         if waits and body.framing.has_body:
             raise ValueError("a request that waits has no body")
         client = find_client(request) if waits else None
@@ -176,19 +175,18 @@ class TunnelProxy:
             self._entrusted.ask(request, messages.Closing(_claim(request))), start_response
         )
 
+    def _body(self, request: Request, limit: int) -> RequestBody:
+        try:
+            return RequestBody(request, self._settings, limit)
+        except Failure as e:
+            if e.status == 413:  # it names a setting, which isn't the one here
+                raise TooLarge from e
+            raise
+
     def _is_new(self, request: Request) -> bool:
         """Whether this is a request that comes before there's an id."""
         is_first = request.path.endswith(("/probe", "/open"))
         return is_first and request.header(exchanges.FIELD) == exchanges.NEW
-
-
-def _body(request: Request, limit: int) -> RequestBody:
-    try:
-        return RequestBody(request, limit)
-    except Failure as e:
-        if e.status == 413:  # it names a setting, which isn't the one here
-            raise TooLarge from e
-        raise
 
 
 def _read(body: RequestBody) -> bytes:

@@ -1,4 +1,4 @@
-"""Wait for no body of a request that is answered without it, and for silent clients not for ever.
+"""Wait for no body of a request that is answered without it.
 
 RFC 9112 9.3: a server reads a request's whole body, or closes the connection. Before gunicorn's
 gthread keeps a connection, it reads what is left of a body, for up to 5 s (gunicorn 27.0). Clients
@@ -7,12 +7,10 @@ that announce much and send little would hold one thread each, whatever they are
 
 from __future__ import annotations
 
-import socket
-import struct
 import typing as t
 
 from ..bridges.sockets import bytes_at_hand
-from .delivery import client_socket, gunicorn_socket
+from .delivery import gunicorn_socket
 
 if t.TYPE_CHECKING:
     from ..typing import StartResponse, WSGIEnvironment
@@ -21,22 +19,6 @@ if t.TYPE_CHECKING:
 def has_body(environ: WSGIEnvironment) -> bool:
     """Whether a request has a body, or may have one."""
     return bool(environ.get("CONTENT_LENGTH")) or "HTTP_TRANSFER_ENCODING" in environ
-
-
-def limit_silence(environ: WSGIEnvironment, timeout: float) -> None:
-    """Have reads of a body fail with OSError when its client sends nothing for so long.
-
-    gunicorn's sync and gthread workers wait for ever otherwise, each in a thread. Not where TLS
-    ends there, whose library reads again; gevent keeps no thread.
-
-    :param timeout: Seconds; 0 is no limit.
-    """
-    client = client_socket(environ) if timeout else None
-    if client is not None:
-        # For reads only, as Python's own timeout isn't (socket(7)). Whoever is to read from the
-        # connection afterwards looks first whether there's something.
-        value = struct.pack("@ll", int(timeout), int(timeout % 1 * 1_000_000))
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
 
 def close_unread(environ: WSGIEnvironment, start_response: StartResponse) -> None:

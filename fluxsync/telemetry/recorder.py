@@ -10,6 +10,7 @@ import typing as t
 from ..exceptions import UpstreamError
 from . import metrics, spans
 from .access import BUSY
+from .wrapping import WrappingBody
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,11 +156,11 @@ class Recorder:
             self.tally.add(metrics.IN_PROGRESS, exchange.begun_as, amount=change)
 
 
-class RecordedBody:
+class RecordedBody(WrappingBody):
     """A response body whose end is the end of its request, however it ends."""
 
     def __init__(self, body: Iterable[bytes], exchange: Exchange, recorder: Recorder) -> None:
-        self._body = body
+        super().__init__(body)
         self._exchange = exchange
         self._recorder = recorder
         self._is_over = False
@@ -176,14 +177,8 @@ class RecordedBody:
                 exchange.failure = e.kind
             raise
 
-    def close(self) -> None:
-        """Close the wrapped body; servers call it once (PEP 3333)."""
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            if not self._is_over:
-                self._is_over = True
-                if not self._exchange.is_handed_over:
-                    self._recorder.end(self._exchange)
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            if not self._exchange.is_handed_over:
+                self._recorder.end(self._exchange)

@@ -8,6 +8,8 @@ import os
 import re
 import typing as t
 
+from .wrapping import WrappingBody
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -68,25 +70,16 @@ def using_request_id(request_id: str) -> Iterator[None]:
         current_request_id.set(former)
 
 
-class IdentifiedBody:
+class IdentifiedBody(WrappingBody):
     """A response body in whose thread the request's id is known until it's closed.
 
     :param former: The id that is current afterwards.
     """
 
     def __init__(self, body: Iterable[bytes], former: str) -> None:
-        self._body = body
+        super().__init__(body)
         self._former = former
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        """Close the wrapped body; servers call it once (PEP 3333)."""
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            # Not with a token: some server may close it in another thread.
-            current_request_id.set(self._former)
+    def _end(self) -> None:
+        # Not with a token: some server may close it in another thread.
+        current_request_id.set(self._former)

@@ -12,6 +12,7 @@ from ..sansio.routing import Route
 from . import tracing
 from .redaction import redact_query
 from .tracers import FIELDS
+from .wrapping import WrappingBody
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,8 +113,6 @@ def begin_api(exchange: Exchange, path: str) -> Span:
 
     :param path: Below the API's mount.
     """
-    if not tracing.is_wanted():
-        return tracing.NOTHING
     return tracing.begin_span(
         "fluxsync.api",
         {
@@ -124,11 +123,11 @@ def begin_api(exchange: Exchange, path: str) -> Span:
     )
 
 
-class ApiBody:
+class ApiBody(WrappingBody):
     """The body of an API's response, whose code runs within the API's span until it's closed."""
 
     def __init__(self, body: Iterable[bytes], span: Span, exchange: Exchange) -> None:
-        self._body = body
+        super().__init__(body)
         self._span = span
         self._exchange = exchange
 
@@ -148,14 +147,12 @@ class ApiBody:
             raise
 
     def close(self) -> None:
-        """Close the wrapped body; servers call it once (PEP 3333)."""
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                with self._span.current():
-                    close()
-        finally:
-            end_api(self._span, self._exchange)
+        """Close the wrapped body, whose code belongs to the span as well, and end that."""
+        with self._span.current():
+            super().close()
+
+    def _end(self) -> None:
+        end_api(self._span, self._exchange)
 
 
 def end_api(span: Span, exchange: Exchange) -> None:

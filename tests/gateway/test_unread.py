@@ -2,66 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import typing as t
 
 import pytest
-from gunicorn.http.parser import RequestParser
-from gunicorn.http.wsgi import Response
 
-from fluxsync.gateway.answering import make_config
-from fluxsync.gateway.unread import close_unread, has_body, limit_silence
+from fluxsync.gateway.unread import close_unread, has_body
 from tests.support.inprocess import Site
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fluxsync.typing import WSGIEnvironment
-
-LENGTH = b"Content-Length: %d\r\n\r\n"
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-class Server:
-    """What gunicorn has of one request."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        config = make_config()
-        request = next(RequestParser(config, sock, ("", 0)))
-        self.response = Response(request, sock, config)
-        self.environ: WSGIEnvironment = {
-            "gunicorn.socket": sock,
-            "wsgi.input": request.body,
-            "wsgi.input_terminated": True,
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REQUEST_METHOD": request.method,
-            "RAW_URI": request.uri,
-            **{f"HTTP_{k.replace('-', '_')}": v for k, v in request.headers},
-        }
-        self.environ["CONTENT_LENGTH"] = self.environ.pop("HTTP_CONTENT_LENGTH", "")
-
-    @property
-    def closes(self) -> bool:
-        return bool(self.response.must_close)
-
-
-class Client(t.NamedTuple):
-    """A client's side of a connection, and the server's."""
-
-    ours: socket.socket
-    theirs: socket.socket
-
-    def send(self, rest: bytes, path: bytes = b"/api/nothing") -> Server:
-        """Send a request, and return what comes of it."""
-        self.ours.sendall(b"POST %b HTTP/1.1\r\nHost: a\r\n%b" % (path, rest))
-        return Server(self.theirs)
-
-
-@pytest.fixture
-def client() -> Iterator[Client]:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield Client(ours, theirs)
+from tests.support.parsed import CHUNKED, LENGTH, Client
 
 
 @pytest.mark.parametrize(
@@ -98,29 +45,6 @@ def test_refusals(client: Client, path: bytes, rest: bytes) -> None:
     assert ("Connection", "close") in [
         tuple(line.split(": ")) for line in map(str.strip, server.response.default_headers()[1:])
     ]
-
-
-@pytest.mark.parametrize("rest", [LENGTH % 900_000, CHUNKED + b"fffff\r\n"])
-def test_silence(client: Client, rest: bytes) -> None:
-    server = client.send(rest + b"abc")
-
-    limit_silence(server.environ, 0.01)
-    with pytest.raises(OSError, match="unavailable"):
-        server.environ["wsgi.input"].read()
-    close_unread(server.environ, server.response.start_response)
-    assert server.closes
-
-
-def test_silence_of_a_request(client: Client) -> None:
-    """The API's view has it as a client that has gone."""
-    server = client.send(LENGTH % 900_000 + b"abc", b"/api/length")
-    statuses = []
-    server.response.start_response = lambda status, *rest: statuses.append(status)
-    with Site(gateway_client_timeout_s=0.01) as site:
-        body = site.gateway(server.environ, server.response.start_response)
-        t.cast("t.Any", body).close()
-
-    assert statuses == ["400 BAD REQUEST"]
 
 
 def test_requests_without_a_body() -> None:

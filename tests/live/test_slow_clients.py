@@ -130,10 +130,13 @@ def test_slow_small_requests(server: Gateway) -> None:
     assert [answer["body_length"] for answer in answers] == [1000] * CLIENTS
 
 
-def test_silent_uploads(gateway: Callable[..., Gateway], upstream: FakeStreamlit) -> None:
+@pytest.mark.parametrize("worker", ["gthread", "gevent"])
+def test_silent_uploads(
+    gateway: Callable[..., Gateway], upstream: FakeStreamlit, worker: str
+) -> None:
     """Where a thread reads a body itself, silence ends it."""
     env = {"FLUXSYNC_APP": "tests.live.apps:app", "FLUXSYNC_GATEWAY_CLIENT_TIMEOUT_S": "0.5"}
-    server = gateway("gthread", upstream=upstream, env=env)
+    server = gateway(worker, upstream=upstream, env=env)
     chunked, length = ("Transfer-Encoding", "chunked"), ("Content-Length", str(LARGE))
     for path, field in (("/api/echo", chunked), ("/api/echo", length), ("/sink", chunked)):
         with contextlib.ExitStack() as stack:
@@ -142,6 +145,24 @@ def test_silent_uploads(gateway: Callable[..., Gateway], upstream: FakeStreamlit
                 client.send_request("POST", path, [field])
                 client.send(b"3\r\nab")
             assert server.get("/healthz").status == 200
+            assert client.read_response().status == 408
+            assert client.is_closed()
+    assert "Traceback" not in server.output
+
+
+def test_bodies_that_cannot_be_read(server: Gateway) -> None:
+    """It's the client's mistake, and nobody's exception."""
+    for path in ("/api/echo", "/sink"):
+        for rest, is_gone in ((b"3\r\nab", True), (b"3\r\nabc\r\nxyz\r\n", False)):
+            with server.connection() as client:
+                client.send_request("POST", path, [("Transfer-Encoding", "chunked")])
+                client.send(rest)
+                if is_gone:
+                    client.sock.shutdown(socket.SHUT_WR)
+                assert client.read_response().status == 400
+                assert client.is_closed()
+        server.wait_for_line(rf"POST {path} 400 .*malformed")
+    assert "Traceback" not in server.output
 
 
 def test_slow_upload_that_breaks_off(server: Gateway, upstream: FakeStreamlit) -> None:

@@ -26,6 +26,9 @@ class HopSettings(Group):
     gateway_client_timeout_s: Seconds = Field(
         60.0, description="Longest silence of a client within an upload or download; 0 is no limit."
     )
+    gateway_client_min_bytes_per_s: int = Field(
+        240, ge=0, description="Slowest upload for which a worker waits; 0 is no limit."
+    )
     gateway_client_header_timeout_s: Seconds = Field(
         30.0,
         description="How long a client may take to send a request; 0 is no limit.",
