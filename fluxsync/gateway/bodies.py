@@ -174,9 +174,11 @@ class CheckedInput:
     def readlines(self, hint: int | None = -1) -> list[bytes]:
         """Return lines, of so many bytes together or all."""
         lines: list[bytes] = []
+        total = 0
         for line in self:
             lines.append(line)
-            if hint is not None and 0 < hint <= sum(map(len, lines)):
+            total += len(line)
+            if hint is not None and 0 < hint <= total:
                 break
         return lines
 
