@@ -27,8 +27,10 @@ if has "$python"; then
 else
     missing+=(python3 python3-venv)
 fi
-browser() { has chromium || has chromium-browser || has google-chrome; }
-browser || missing+=(chromium)
+# The one without windows takes a fifth less of the processors.
+browser() { has chromium-headless-shell || has chromium || has chromium-browser || has google-chrome; }
+can_install() { ((!EUID)) && has apt-get; }
+if can_install || ! browser; then has chromium-headless-shell || missing+=(chromium-headless-shell); fi
 ldconfig -p | grep libatomic.so.1 >/dev/null || missing+=(libatomic1) # for Playwright's Node.js
 has nginx || missing+=(nginx-light)
 has caddy || missing+=(caddy)
@@ -46,7 +48,7 @@ case $(uname -m) in
     *) has gcc || missing+=(gcc libc6-dev python3-dev) ;;
 esac
 if ((${#missing[@]})); then
-    if ((EUID)) || ! has apt-get; then
+    if ! can_install; then
         echo "run.sh: install ${missing[*]}, or run this as root on Debian or Ubuntu" >&2
         exit 1
     fi
