@@ -53,10 +53,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "tunnel": ("live/test_tunnel.py::test_echo",),
     "files": ("assets/test_frontend.py", "assets/test_catalog.py"),
     "pages": ("pages",),
-    "Chromium": ("browser/test_transports.py::test_everything[gthread-auto]",),
+    "Chromium": ("browser/test_transports.py::test_everything[gthread]",),
     "Chromium, gevent and streams": (
-        "browser/test_transports.py::test_everything[gevent-websocket]",
-        "browser/test_transports.py::test_everything[sync-stream]",
+        "browser/test_transports.py::test_everything[gevent]",
+        "browser/test_transports.py::test_everything[sync]",
     ),
 }
 #: Seconds for one row's installation, and for its tests.
