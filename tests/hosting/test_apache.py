@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 import pytest
@@ -11,12 +12,29 @@ from tests.hosting.visits import visit
 from tests.support.browser import Tab
 from tests.support.demo import Site
 from tests.support.waiting import eventually
-from tests.support.wsgiservers import ApacheDemo, ModWsgiDemo, PassengerDemo, skip_without_apache
+from tests.support.wsgiservers import (
+    ApacheDemo,
+    CrashError,
+    ModWsgiDemo,
+    PassengerDemo,
+    skip_without_apache,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.streamlit]
 
 #: No server here gives applications the client's connection.
 NO_SOCKET = "websocket-refused+no-hold"
+
+
+def started(kind: type[ApacheDemo], serve: StartServer) -> ApacheDemo:
+    """Start a server; another one if it has crashed before anything of ours ran."""
+    with contextlib.suppress(CrashError):
+        demo = kind()
+        serve(demo)
+        return demo
+    demo = kind()
+    serve(demo)
+    return demo
 
 
 def expect_one_streamlit(demo: ApacheDemo) -> None:
@@ -45,8 +63,7 @@ def test_mod_wsgi_embedded(serve: StartServer, tab: Tab) -> None:
 def test_passenger(serve: StartServer, tab: Tab) -> None:
     """Each process takes one request at a time."""
     skip_without_apache("passenger")
-    demo = PassengerDemo()
-    serve(demo)
+    demo = started(PassengerDemo, serve)
     visit(tab, Site(demo.port), "short-poll", NO_SOCKET)
     expect_one_streamlit(demo)
 
@@ -55,8 +72,7 @@ def test_passenger(serve: StartServer, tab: Tab) -> None:
 def test_nothing_is_left_of_a_killed_apache(kind: type[ApacheDemo], serve: StartServer) -> None:
     """Apache's own processes go on, but nothing of ours does."""
     skip_without_apache("wsgi" if kind is ModWsgiDemo else "passenger")
-    demo = kind()
-    serve(demo)
+    demo = started(kind, serve)
     assert len(demo.streamlits()) == 1
     demo.send_signal(signal.SIGKILL)
     demo.wait()
