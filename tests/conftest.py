@@ -54,6 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> t.Generator[None, pytest.Tes
 def subreaper() -> None:
     """Make orphans of servers our children, where the leak detector sees them."""
     leaks.become_subreaper()
+    leaks.note_who_waits()
 
 
 @pytest.fixture(autouse=True)

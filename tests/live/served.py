@@ -84,11 +84,11 @@ class Application(Gateway):
 
     def supervisors(self) -> list[psutil.Process]:
         """Return the supervisors that run."""
-        return self.find("supervisord")
+        return self.find_programs("supervisord")
 
     def streamlits(self) -> list[psutil.Process]:
         """Return the Streamlit processes that run."""
-        return self.find("child.py")
+        return self.find_programs("child.py")
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers that are connected."""

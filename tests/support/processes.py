@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
+import itertools
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import typing as t
 import uuid
@@ -19,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.leaks import MARK, Service, children, mark_of
+from tests.support.leaks import MARK, Entry, Service, children, mark_of, process_table
 from tests.support.waiting import Deadline, eventually
 
 if t.TYPE_CHECKING:
@@ -54,7 +59,7 @@ def free_port() -> int:
     It lies below the range from which the kernel takes the ports of outgoing connections,
     so only another call of this function competes for it.
     """
-    for port in random.sample(range(20_000, 30_000), 100):
+    for port in itertools.islice(_ports(), 100):
         with socket.socket() as sock:
             try:
                 sock.bind(("127.0.0.1", port))
@@ -64,11 +69,23 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
+@functools.cache
+def _ports() -> t.Iterator[int]:
+    """Return the ports of this process, each of which comes again after all others only.
+
+    The servers that get them take a while to bind them. So what is free is not enough: neither
+    another call nor another process of pytest-xdist may get the same one meanwhile.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    ports = [*range(20_000 + number, 30_000, 8)]
+    # Whoever runs other tests on this machine begins elsewhere, whatever their seed.
+    random.SystemRandom().shuffle(ports)
+    return itertools.cycle(ports)
+
+
 def descendants(pid: int) -> list[psutil.Process]:
     """Return the living processes below a process."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return [p for p in psutil.Process(pid).children(recursive=True) if is_alive(p)]
-    return []
+    return [process for process in _family([pid], process_table()) if process.pid != pid]
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -79,19 +96,34 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def processes_with(mark: str) -> list[psutil.Process]:
+def processes_with(mark: str, root: int | None = None) -> list[psutil.Process]:
     """Return every living process that carries the mark, or is below one that does.
 
     A process may have been started with a small environment of its own, without the mark.
+
+    :param root: A process that counts even if it has overwritten its environment.
     """
-    children()  # reaps
-    found = set()
-    for pid in psutil.pids():
-        if mark_of(pid) == mark:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found.add(psutil.Process(pid))
-                found.update(descendants(pid))
-    return sorted(found, key=lambda process: process.pid)
+    table = process_table()
+    children(table)  # reaps
+    marked = [entry.pid for entry in table if entry.pid == root or mark_of(entry.pid) == mark]
+    return _family(marked, table)
+
+
+def _family(pids: list[int], table: list[Entry]) -> list[psutil.Process]:
+    """Return the living processes with these ids, and those below them."""
+    offspring: dict[int, list[int]] = {}
+    for entry in table:
+        offspring.setdefault(entry.parent, []).append(entry.pid)
+    family: set[int] = set()
+    while pids:
+        family.update(pids)
+        pids = [child for pid in pids for child in offspring.get(pid, ()) if child not in family]
+    alive = family.difference(entry.pid for entry in table if entry.is_zombie)
+    found = []
+    for pid in sorted(alive):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
 
 
 def describe(processes: t.Iterable[psutil.Process]) -> str:
@@ -130,7 +162,7 @@ class Server(Service):
         self._changed = threading.Condition()
         self._ended = False
         self._seen: set[psutil.Process] = set()
-        self._popen: subprocess.Popen[str] | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._read, name=f"output-{args[0]}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -160,8 +192,6 @@ class Server(Service):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             env=environment(self.env, self.mark),
             cwd=self.directory,
             start_new_session=True,
@@ -174,13 +204,34 @@ class Server(Service):
     def _read(self) -> None:
         assert self.popen.stdout is not None
         with self.popen.stdout as stdout:
-            for line in stdout:
+            poll = select.poll()
+            poll.register(stdout, select.POLLIN)
+            rest = b""
+            while not self._ended:
+                poll.poll()
+                # Nothing is in between: what isn't in the pipe any more is among the lines.
                 with self._changed:
-                    self.lines.append(line.rstrip("\n"))
+                    data = os.read(stdout.fileno(), 65536)
+                    *lines, rest = (rest + data).split(b"\n")
+                    self._ended = not data
+                    self.lines += [line.decode(errors="replace").rstrip("\r") for line in lines]
+                    if self._ended and rest:
+                        self.lines.append(rest.decode(errors="replace"))
                     self._changed.notify_all()
+
+    def _catch_up(self) -> None:
+        """Wait until all that was printed by now is among the lines."""
+        stdout = self.popen.stdout
+        assert stdout is not None
+
+        def is_empty() -> bool:
+            unread = bytearray(4)
+            if not self._ended:
+                fcntl.ioctl(stdout, termios.FIONREAD, unread)
+            return not any(unread)
+
         with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+            self._changed.wait_for(is_empty, Deadline(10).remaining())
 
     @property
     def output(self) -> str:
@@ -214,7 +265,7 @@ class Server(Service):
         return sorted(str(p.relative_to(self.directory)) for p in found)
 
     @property
-    def popen(self) -> subprocess.Popen[str]:
+    def popen(self) -> subprocess.Popen[bytes]:
         assert self._popen is not None, "the server was not started"
         return self._popen
 
@@ -228,10 +279,8 @@ class Server(Service):
         Some programs, such as nginx, overwrite their environment. An orphan without the mark is
         known when an earlier call has seen it below the server.
         """
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if self.popen.poll() is None:
-                self._seen.update([psutil.Process(self.pid), *descendants(self.pid)])
-        self._seen.update(processes_with(self.mark))
+        root = self.pid if self.popen.poll() is None else None
+        self._seen.update(processes_with(self.mark, root))
         self._seen = {process for process in self._seen if is_alive(process)}
         return sorted(self._seen, key=lambda process: process.pid)
 
@@ -245,6 +294,20 @@ class Server(Service):
                     found.append(process)
         return found
 
+    def find_programs(self, *words: str) -> list[psutil.Process]:
+        """Return what :meth:`find` does, less what one of them has forked.
+
+        For a moment, until it executes another program, that has its parent's command line.
+        """
+        found = self.find(*words)
+        pids = {process.pid for process in found}
+        programs = []
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.ppid() not in pids:
+                    programs.append(process)
+        return programs
+
     def send_signal(self, number: int) -> None:
         """Send a signal to the process itself."""
         self.popen.send_signal(number)
@@ -254,11 +317,16 @@ class Server(Service):
         os.killpg(self.pid, signal.SIGINT)
 
     def wait(self, timeout: float = 15.0) -> int:
-        """Return the exit code; fail when the process does not end."""
+        """Return the exit code; fail when the process does not end.
+
+        What it has printed is in :attr:`output` then.
+        """
         try:
-            return self.popen.wait(Deadline(timeout).remaining())
+            code = self.popen.wait(Deadline(timeout).remaining())
         except subprocess.TimeoutExpired:
             raise AssertionError(f"did not end within {timeout} s:\n{self.output}") from None
+        self._catch_up()
+        return code
 
     def wait_gone(self) -> None:
         """Wait until no process of the server is left; kill and fail otherwise."""

@@ -22,7 +22,7 @@ from tests.support.frames import Frame
 from tests.support.fronts import Front, Prefix
 from tests.support.leaks import Service, Snapshot, mark_of
 from tests.support.nginx import Nginx
-from tests.support.processes import PYTHON, Server, is_alive
+from tests.support.processes import PYTHON, Server, free_port, is_alive
 from tests.support.tcp import CuttableProxy
 from tests.support.upstream import FakeStreamlit, pattern
 from tests.support.waiting import eventually
@@ -107,6 +107,19 @@ def test_output_is_shown_when_a_server_ends_too_early() -> None:
         assert server.stop() == 0
     assert server not in Service.running
     assert not server.directory.exists()
+
+
+def test_output_is_complete_when_a_server_has_ended() -> None:
+    with Server(*PYTHON, "-c", "print('line\\n' * 5000, end='')") as server:
+        with server._changed:  # the thread that reads comes to nothing, as on a busy machine
+            server.popen.wait(20)
+        assert server.wait() == 0
+        assert server.lines == ["line"] * 5000
+
+
+def test_ports_are_different() -> None:
+    """Nobody has bound them yet."""
+    assert len({free_port() for _ in range(300)}) == 300
 
 
 @given(st.binary(max_size=200), st.binary(min_size=4, max_size=4) | st.none(), st.integers(0, 255))
