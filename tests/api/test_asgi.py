@@ -109,7 +109,7 @@ def mounted(api: Api) -> t.Iterator[AsgiApplication]:
     application = AsgiApplication(api.application)
     yield application
     api.go_on.set()
-    application.end(5.0)
+    application.end(20.0)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_lifespan(api: Api, mounted: AsgiApplication, client: Client) -> None:
     for _ in range(3):
         with client.get("/scope/") as response:
             assert response.get_json()["state"] == 7
-    mounted.end(5.0)
+    mounted.end(20.0)
 
     assert api.events == [f"begun in {os.getpid()}", "over"]
 
@@ -216,7 +216,7 @@ def test_failure(client: Client, caplog: pytest.LogCaptureFixture, path: str) ->
     with client.get(path) as response:
         assert response.status_code == 500
         assert response.data
-    eventually(lambda: caplog.records, 5)
+    eventually(lambda: caplog.records, 20)
     assert [bool(record.exc_info) for record in caplog.records] == [True]
     with client.get("/scope/") as response:
         assert response.status_code == 200
@@ -235,14 +235,14 @@ def test_background_tasks_hold_up_nobody(api: Api, client: Client) -> None:
         assert response.get_json() == "at once"
         assert "worked" not in api.events
     api.go_on.set()
-    eventually(lambda: "worked" in api.events, 5)
+    eventually(lambda: "worked" in api.events, 20)
 
 
 def test_end_waits_for_background_tasks(api: Api, mounted: AsgiApplication, client: Client) -> None:
     with client.get("/background") as response:
         assert response.data
     api.go_on.set()
-    mounted.end(5.0)
+    mounted.end(20.0)
 
     assert api.events[1:] == ["worked", "over"]
 
@@ -311,8 +311,8 @@ def test_client_that_leaves() -> None:
     assert [next(pieces) for _ in range(3)] == [b"", b"x", b"x"]
     t.cast(t.Any, body).close()
 
-    assert left.wait(5)
-    application.end(5.0)
+    assert left.wait(20)
+    application.end(20.0)
 
 
 def test_response_that_nobody_reads(api: Api, mounted: AsgiApplication) -> None:
@@ -335,9 +335,9 @@ def test_end_during_a_response(api: Api, mounted: AsgiApplication) -> None:
 
     thread = threading.Thread(target=read)
     thread.start()
-    eventually(lambda: mounted._process and mounted._process.tasks, 5)
+    eventually(lambda: mounted._process and mounted._process.tasks, 20)
     mounted.end(1.0)
-    thread.join(5)
+    thread.join(20)
 
     assert not thread.is_alive()
     assert len(errors) == 1
@@ -378,7 +378,7 @@ def test_wrong_messages(messages: list[dict[str, t.Any]]) -> None:
     application = plain(call)
     with Client(LintMiddleware(application)).get("/") as response:
         assert response.status_code == 500
-    application.end(5.0)
+    application.end(20.0)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_response_without_end(last: list[dict[str, t.Any]]) -> None:
     with pytest.raises(RuntimeError):
         list(body)
     t.cast(t.Any, body).close()
-    application.end(5.0)
+    application.end(20.0)
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 200), ("HEAD", 200), ("GET", 304)])
@@ -419,7 +419,7 @@ def test_response_shorter_than_its_length(method: str, status: int) -> None:
     else:
         assert b"".join(body) == b""
     t.cast(t.Any, body).close()
-    application.end(5.0)
+    application.end(20.0)
 
 
 def test_fields_of_a_hop() -> None:
@@ -434,4 +434,4 @@ def test_fields_of_a_hop() -> None:
     with Client(application).get("/") as response:
         assert list(response.headers) == [("x-a", "b")]
         assert response.data == b"text"
-    application.end(5.0)
+    application.end(20.0)

@@ -37,6 +37,7 @@ def test_failed_startup(
     error: BaseException, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It's told, and tried again."""
+    monkeypatch.setattr(asgi, "_RETRY", 3600)
     failing = Failing(error)
     application = AsgiApplication(failing.application)
     with Client(application).get("/docs") as response:
@@ -53,7 +54,7 @@ def test_failed_startup(
     monkeypatch.setattr(asgi, "_RETRY", 0)
     with Client(application).get("/docs") as response:
         assert response.status_code == 200
-    application.end(5.0)
+    application.end(20.0)
 
 
 def test_slow_startup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +81,7 @@ def test_shutdown_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
     application = AsgiApplication(fastapi.FastAPI(lifespan=lifespan))
     Client(application).get("/docs").close()
-    application.end(5.0)
+    application.end(20.0)
 
     assert "ZeroDivisionError" in caplog.text
 

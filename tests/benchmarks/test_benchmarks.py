@@ -32,7 +32,7 @@ def test_quick_mode(serve: t.Callable[[Server], Server], tmp_path: Path) -> None
         Server(*COMMAND, "--json", str(figures), "--plot", str(plot), "--rst", str(page))
     )
 
-    assert server.wait(60) == 0, server.output
+    assert server.wait(100) == 0, server.output
 
     rows = {row["name"]: row for row in json.loads(figures.read_text())["rows"]}
     assert rows.keys() == {row.name for row in ROWS}

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from gunicorn import util
 
-from fluxsync.bridges import lingering
+from fluxsync.bridges import farewells, lingering
 from fluxsync.bridges.lingering import Lingerer
 from fluxsync.bridges.loop import Loop
 from tests.support.waiting import eventually
@@ -19,7 +19,9 @@ if t.TYPE_CHECKING:
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
+    """One that ends no wait by itself within a test."""
+    monkeypatch.setattr(farewells, "LINGER", 3600.0)
     loop = Loop("test")
     yield loop
     loop.stop(10)

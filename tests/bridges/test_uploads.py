@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 
+from fluxsync.bridges import farewells
 from fluxsync.bridges.limits import Limits
 from fluxsync.bridges.uploads import Upload
 from fluxsync.sansio.relayed import Context
@@ -62,6 +63,12 @@ class Begin(t.Protocol):
     def __call__(
         self, left: int, first: bytes = HEAD, *, limits: Limits = PATIENT, method: str = "POST"
     ) -> Case: ...
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave clients that have their answer all the time in the world to close."""
+    monkeypatch.setattr(farewells, "LINGER", LONG)
 
 
 @pytest.fixture

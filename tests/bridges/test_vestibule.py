@@ -11,6 +11,7 @@ import pytest
 
 from fluxsync.bridges.loop import Loop
 from fluxsync.bridges.vestibule import Vestibule
+from tests.support.waiting import eventually
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ def test_client_that_has_gone(make: t.Callable[..., House]) -> None:
     house.client().close()
     house.turn_away()
 
-    assert house.inside == 0
+    eventually(lambda: house.inside == 0)
 
 
 @pytest.mark.parametrize(("said", "answer"), [(b"GET", b"HTTP/1.1 408 "), (b"", b"")])

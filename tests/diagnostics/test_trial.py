@@ -84,7 +84,10 @@ def test_endless(write: Path) -> None:
     (write / "app.py").write_text(
         "import subprocess\nprint('begins', flush=True)\nsubprocess.run(['sleep', '1000'])"
     )
-    trial = try_loading("app:app", 2 * FACTOR)
+    for seconds in (2, 8, 32):
+        trial = try_loading("app:app", seconds * FACTOR)
+        if trial.output:
+            break  # else the machine was too busy for its first word
     assert trial.fault.startswith("importing it takes longer than")
     assert trial.output == ("begins",)
 

@@ -40,6 +40,10 @@ def commands(
             yield from commands(below, (*path, name))
 
 
+#: The first test builds it.
+pytestmark = pytest.mark.timeout(410)
+
+
 class Site:
     """The site, as it was built.
 
@@ -72,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=400,
     )
     assert result.returncode == 0, result.stdout
     return Site(directory, result.stdout)

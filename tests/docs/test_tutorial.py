@@ -87,7 +87,7 @@ class Reader:
         self.server = Server("/bin/sh", "-c", shell, env=self._env)
         self.server.start()
         for line in expected:
-            self.server.wait_for_line(re.escape(line))
+            self.server.wait_for_line(re.escape(line), timeout=60)
 
     def end(self) -> None:
         """Press Ctrl-C."""
@@ -137,7 +137,7 @@ def test_tutorial(reader: Reader) -> None:
 
     for block in api:
         reader.read(block)
-    eventually(lambda: reader.finds("/api/teas"), 20.0)
+    eventually(lambda: reader.finds("/api/teas"))
     assert json.loads(reader.get("/api/teas").body) == {"Assam": 12, "Darjeeling": 7, "Sencha": 3}
 
     # The pages are what the tests of the fourth chapter are about.

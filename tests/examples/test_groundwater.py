@@ -27,9 +27,12 @@ expect.set_options(timeout=TIMEOUT)
 EXAMPLE = ROOT / "deploy" / "examples" / "groundwater"
 PASSWORD = "correct horse battery"
 
-pytestmark = pytest.mark.skipif(
-    int(version("streamlit").split(".")[1]) < 60, reason="it needs Streamlit 1.60"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        int(version("streamlit").split(".")[1]) < 60, reason="it needs Streamlit 1.60"
+    ),
+    pytest.mark.timeout(320),  # its own tests are many
+]
 
 
 def run(*arguments: str, cwd: t.Any = EXAMPLE, stdin: str = "", **env: str) -> None:
@@ -42,7 +45,7 @@ def run(*arguments: str, cwd: t.Any = EXAMPLE, stdin: str = "", **env: str) -> N
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100 * FACTOR,
+        timeout=300 * FACTOR,
     )
     assert done.returncode == 0, done.stdout
 

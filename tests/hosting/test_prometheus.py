@@ -135,8 +135,12 @@ def end_streamlit(server: Application) -> None:
     """Kill it, be refused, and wait until there is another one."""
     [child] = server.find("child.py")
     before = {child.pid, *(process.pid for process in child.children(recursive=True))}
+    supervisor = server.supervisor()
+    # There isn't another one before it goes on.
+    supervisor.suspend()
     child.kill()
     eventually(lambda: server.get("/").status in (502, 503), 20, lambda: server.output)
+    supervisor.resume()
     eventually(
         lambda: {process.pid for process in server.find("child.py")} - before != set(),
         20,
@@ -180,8 +184,13 @@ def test_scraped(serve: StartServer) -> None:
     # Whoever doesn't say the token is told nothing, and that is an alert.
     eventually(lambda: unknown.value('up{job="fluxsync"}') == 0, 20, lambda: unknown.output)
     assert unknown.query('{__name__=~"fluxsync_.*"}') == []
-    [target] = unknown.api("targets")["activeTargets"]
-    assert "401" in target["lastError"]
+
+    def last_error() -> str:
+        [target] = unknown.api("targets")["activeTargets"]
+        return str(target["lastError"])
+
+    # A single scrape may have come too late.
+    eventually(lambda: "401" in last_error(), what=last_error)
 
     # Nothing is lost when workers come and go, and nothing counted twice.
     replace_workers(server)
@@ -197,12 +206,14 @@ def test_scraped(serve: StartServer) -> None:
 
     # All that the dashboard and the alerts ask for is there, and can be asked like that.
     expressions = [*panel_expressions(), *(rule["expr"] for rule in RULES)]
-    names = set(prometheus.api("label/__name__/values"))
-    assert named(expressions) - names == set()
+
+    def missing() -> set[str]:
+        return named(expressions) - set(prometheus.api("label/__name__/values"))
+
+    eventually(lambda: not missing(), what=missing)
     for expression in expressions:
         prometheus.query(expression)
     [group] = prometheus.api("rules")["groups"]
     assert {rule["health"] for rule in group["rules"]} == {"ok"}
-    assert prometheus.value('up{job="fluxsync"}') == 1
-    up = "sum(fluxsync_replica_up)"
-    eventually(lambda: prometheus.value(up) == 1, 20, lambda: prometheus.output)
+    for up in ('up{job="fluxsync"}', "sum(fluxsync_replica_up)"):
+        eventually(lambda one=up: prometheus.value(one) == 1, 20, lambda: prometheus.output)  # type: ignore[misc]

@@ -31,7 +31,7 @@ def shared_gateway(
 ) -> t.Iterator[Gateway]:
     """A gateway of each variant; tests leave it as they found it."""
     worker_class, mount = request.param
-    env = {"FLUXSYNC_APP": "tests.live.apps:app", "FLUXSYNC_GATEWAY_UPSTREAM_READ_TIMEOUT_S": "2"}
+    env = {"FLUXSYNC_APP": "tests.live.apps:app"}
     gateway = Gateway(worker_class, upstream=shared_upstream, env=env, mount=MOUNTS[mount])
     with gateway:
         yield gateway

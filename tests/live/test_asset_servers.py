@@ -20,7 +20,8 @@ from tests.support.gateways import MOUNTS
 from tests.support.processes import PYTHON, Server, free_port
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.live_server, pytest.mark.streamlit]
+#: Its limit is for a machine that is too busy for compression.
+pytestmark = [pytest.mark.live_server, pytest.mark.streamlit, pytest.mark.timeout(400)]
 
 GZIP = [("Accept-Encoding", "gzip")]
 
@@ -82,7 +83,7 @@ class Site(Application):
         """Wait until there are compressed files. They are made when nothing else is to do."""
         eventually(
             lambda: "Content-Encoding" in self.request("HEAD", largest(), GZIP),
-            60,
+            300,
             lambda: f"compressed files\n{self.output}",
         )
 

@@ -270,6 +270,7 @@ def codings(base: Path) -> list[str]:
     return sorted(name.rsplit(".", 2)[-2] for name in left_in(base))
 
 
+@pytest.mark.timeout(400)  # it's what processes do that have nothing else to do
 def test_compressed_in_the_background(serve: StartServer) -> None:
     """By two applications at once, once. Both have it as soon as it's there."""
     first, second = Application(), Application("fluxsync.wsgi")
@@ -278,7 +279,7 @@ def test_compressed_in_the_background(serve: StartServer) -> None:
         server.env["FLUXSYNC_CACHE_DIR"] = str(base)
         serve(server)
     expected = sorted(one.coding for one in encoders.encoders(best=False))
-    eventually(lambda: codings(base) == expected, 120, lambda: left_in(base))
+    eventually(lambda: codings(base) == expected, 300, lambda: left_in(base))
 
     def has(server: Application, coding: str) -> bool:
         answer = server.get(large(), [("Accept-Encoding", coding)])

@@ -32,7 +32,7 @@ def call(server: Application, *args: str) -> subprocess.CompletedProcess[str]:
         cwd=server.directory,
         capture_output=True,
         text=True,
-        timeout=30 * FACTOR,
+        timeout=60 * FACTOR,
     )
 
 
@@ -148,6 +148,7 @@ CHECKS = """
 
 
 @pytest.mark.streamlit
+@pytest.mark.timeout(300)  # eight commands, one after the other
 def test_reload(serve: StartServer) -> None:
     """New code comes without a request that fails; broken code changes nothing."""
     server = Fluxsync("run", "--pidfile", "own.pid", files={"app.py": f"VERSION = 1{VERSIONED}"})
@@ -199,7 +200,10 @@ def test_reload(serve: StartServer) -> None:
 
 
 class Visitor:
-    """Asks the API again and again, and fails if an answer isn't 200."""
+    """Asks the API again and again, and fails if an answer isn't 200.
+
+    It has asked at least once when it begins, and once more at its end.
+    """
 
     def __init__(self, server: Application) -> None:
         self._server = server
@@ -209,6 +213,7 @@ class Visitor:
         self.seen: list[str] = []
 
     def __enter__(self) -> Visitor:
+        self._ask()
         self._future = self._pool.submit(self._visit)
         return self
 
@@ -216,14 +221,18 @@ class Visitor:
         self._is_over.set()
         self._pool.shutdown()
         self._future.result()
+        self._ask()
 
     def _visit(self) -> None:
         while not self._is_over.is_set():
-            answer = self._server.get("/api/pid")
-            assert answer.status == 200, answer
-            version = str(answer.json()["pid"])
-            if version not in self.seen:
-                self.seen.append(version)
+            self._ask()
+
+    def _ask(self) -> None:
+        answer = self._server.get("/api/pid")
+        assert answer.status == 200, answer
+        version = str(answer.json()["pid"])
+        if version not in self.seen:
+            self.seen.append(version)
 
 
 def test_no_reload(serve: StartServer, upstream: FakeStreamlit) -> None:

@@ -92,11 +92,13 @@ def test_changes(dev: Dev) -> None:
     dev.wait_for_error("SyntaxError: invalid syntax")
     dev.write("part.py", part(3))
     dev.wait_for(3)
+    dev.wait_ready()
     with dev.connection() as connection:
         # Nobody has looked at the page since it was imported.
         assert run_script(connection) == ["3"]
     dev.write("part.py", part(4))
     dev.wait_for(4)
+    dev.wait_ready()
     with dev.connection() as connection:
         assert run_script(connection) == ["4"]
     dev.write("part.py", part(3))

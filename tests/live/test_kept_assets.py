@@ -376,8 +376,11 @@ def test_upstreams_share_nothing(serve: StartServer, source: FakeStreamlit) -> N
     """They may be different versions, with different files of the same name."""
     source.reset()
     with FakeStreamlit() as other:
-        server = Front("gthread", source, other)
+        # One worker, which answers when it's asked what it knows of them.
+        server = Front("gthread", source, other, args=("--workers", "1"))
         serve(server)
+        replicas = {"r1": "RUNNING", "r2": "RUNNING"}
+        eventually(lambda: server.get("/readyz").json()["replicas"] == replicas)
         for upstream, content in ((source, b"one"), (other, b"another")):
             upstream.files["/static/js/a.js"] = fields(content), content
 

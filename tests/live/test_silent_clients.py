@@ -129,8 +129,9 @@ def test_late_head_on_a_kept_connection(gateway: Start) -> None:
     assert "Traceback" not in server.output
 
 
-def test_endless_head(impatient: Gateway) -> None:
-    with impatient.connection() as client:
+@pytest.mark.parametrize("worker_class", WAITING)
+def test_endless_head(gateway: Start, worker_class: str) -> None:
+    with gateway(worker_class, args=ALONE[worker_class]).connection() as client:
         client.send(GET[:-2] + b"X: " + b"x" * 100_000)
         assert client.read_response().status == 431
 

@@ -196,8 +196,11 @@ def test_bad_answers_are_502(live: Gateway, path: str) -> None:
     assert "Streamlit" in response.text
 
 
-def test_silent_upstream_is_504(live: Gateway) -> None:
-    response = live.get("/slow/60")
+@pytest.mark.parametrize("kind", ["gthread", "gevent"])
+def test_silent_upstream_is_504(gateway: Callable[..., Gateway], kind: str) -> None:
+    server = gateway(kind, env={"FLUXSYNC_GATEWAY_UPSTREAM_READ_TIMEOUT_S": "0.5"})
+
+    response = server.get("/slow/60")
 
     assert response.status == 504
     assert "gateway_upstream_read_timeout_s" in response.text

@@ -21,6 +21,7 @@ from tests.support.http import Response
 from tests.support.processes import Server
 from tests.support.tunnel import Answer, Tunnel
 from tests.support.upstream import FakeStreamlit
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.live_server
 
@@ -148,9 +149,9 @@ def test_many_websockets(server: TlsGateway) -> None:
             assert answer is not None
             assert answer.close_code == 1000
             assert websocket.receive() is None
-    lines = server.lines[start:]
-    assert sum("websocket opened" in line for line in lines) == 60
-    assert not [line for line in lines if "Traceback" in line]
+    opening = "websocket opened"
+    eventually(lambda: sum(opening in line for line in server.lines[start:]) == 60, what="60 lines")
+    assert not [line for line in server.lines[start:] if "Traceback" in line]
 
 
 def test_large_messages(server: TlsGateway) -> None:

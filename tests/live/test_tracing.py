@@ -14,6 +14,7 @@ from tests.support.collector import Collector, Span
 from tests.support.scripts import run_script
 from tests.support.tunnel import Tunnel
 from tests.support.upstream import FakeStreamlit
+from tests.support.waiting import eventually
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def test_one_trace(collector: Collector, serve: StartServer) -> None:
     site = Application(
         files={"app.py": APP},
         # What is made before a fork must not be needed after it.
-        args=("--preload", "--workers", "2"),
+        args=("--preload", "--workers", "2", "--graceful-timeout", "10"),
         env={
             "FLUXSYNC_ENABLE_OPENTELEMETRY": "true",
             "OTEL_SERVICE_NAME": "shop",
@@ -87,7 +88,7 @@ def test_one_trace(collector: Collector, serve: StartServer) -> None:
         "fluxsync.gateway.request", fluxsync_dispatch="websocket", url_path=websockets.PATH
     )
     life = collector.wait_for("fluxsync.websocket", url_path=websockets.PATH)
-    workers = {*site.workers()}
+    workers = eventually(lambda: {*pids} if len(pids := site.workers()) == 2 else None)
     assert name == "shop"
     assert is_in(shown, handshake)
     assert is_in(page_call, shown)
@@ -96,7 +97,6 @@ def test_one_trace(collector: Collector, serve: StartServer) -> None:
     assert not handshake.parent
     assert (page_call.pid, view.pid) == (worker, worker)
     assert shown.pid == streamlit
-    assert len(workers) == 2
     assert {worker, handshake.pid, life.pid} <= workers
     assert {span.resource["service.name"] for span in (shown, view, life)} == {"shop"}
     # It began with the hand-over, and ended when the page was closed.

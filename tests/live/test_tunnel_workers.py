@@ -39,8 +39,13 @@ def is_stopped(process: psutil.Process) -> bool:
 
 def has(process: psutil.Process, connection: http.Connection) -> bool:
     """Return whether a process has the other end of a connection."""
-    port = connection.sock.getsockname()[1]
-    return any(getattr(end.raddr, "port", 0) == port for end in process.net_connections())
+    return has_all(process, [connection])
+
+
+def has_all(process: psutil.Process, connections: t.Iterable[http.Connection]) -> bool:
+    """Return whether a process has the other ends of all these connections."""
+    ports = {connection.sock.getsockname()[1] for connection in connections}
+    return ports <= {getattr(end.raddr, "port", 0) for end in process.net_connections()}
 
 
 @contextlib.contextmanager
@@ -85,7 +90,6 @@ def test_waiting_pages_hold_nothing(
     """With one thread or two, other requests are answered, and the worker can end."""
     server = gateway(worker_class, env=APP, args=args)
     with pages(server, 50) as opened, contextlib.ExitStack() as stack:
-        files = supervisor(server).num_fds()
         modes = ["stream", "long-poll"] * 25
         held = [stack.enter_context(p.hold(m)) for p, m in zip(opened, modes, strict=True)]
         for path in ("/healthz", "/api/echo", "/echo"):
@@ -97,10 +101,11 @@ def test_waiting_pages_hold_nothing(
             assert answer.data == frames.text(f"{number}").encode()
             opened[number].take(answer)
             held[number] = stack.enter_context(opened[number].hold())
-        eventually(lambda: supervisor(server).num_fds() == files + 50, what="50 that wait")
+        owner = supervisor(server)
+        eventually(lambda: has_all(owner, held), what="50 that wait")
         # A graceful end waits for requests, and these are none.
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=10) == 0
+        assert server.wait() == 0
         for number, page in enumerate(opened):
             answer = Answer(held[number].read_response("POST"))
             assert answer.response.complete
@@ -209,7 +214,9 @@ def test_end_of_the_supervisor(gateway: StartGateway) -> None:
             assert (close.opcode, close.close_code) == (frames.CLOSE, 1001)
         stream.drop_stream()
         eventually(lambda: not is_alive(old), 20, "its end")
-        eventually(server.is_ready, 20)
+        # The worker knows of the end when it has started another one.
+        eventually(lambda: set(server.find("supervisord")) - {old}, 20, "another one")
+        server.wait_ready()
         assert_problem(poll.request(poll.query()), 404)
         poll.sent = poll.received = 0
         poll.id = "new"
@@ -232,6 +239,7 @@ def test_two_hundred_tunnels(gateway: StartGateway, upstream: FakeStreamlit) -> 
         assert supervisor(server).num_threads() == threads
         assert supervisor(server).num_fds() >= files + 600
     # A worker's own loops are made when they're needed, and stay.
-    eventually(lambda: supervisor(server).num_fds() == files, what="closed files")
+    eventually(lambda: supervisor(server).num_fds() <= files, what="closed files")
     assert max(process.num_fds() for process in workers(server)) < 50
-    assert all(websocket.close_code == 1001 for websocket in upstream.websockets)
+    assert all(websocket.ended.wait(10) for websocket in upstream.websockets)
+    assert {websocket.close_code for websocket in upstream.websockets} == {1001}

@@ -28,9 +28,12 @@ def start(
 ) -> Callable[..., Gateway]:
     """Start a gateway with settings of the relay."""
 
-    def start(worker_class: str = "gthread", **settings: object) -> Gateway:
+    def start(
+        worker_class: str = "gthread", args: t.Iterable[str] = (), **settings: object
+    ) -> Gateway:
         names = {f"FLUXSYNC_GATEWAY_{name.upper()}": str(v) for name, v in settings.items()}
-        return gateway(worker_class, env={"FLUXSYNC_GATEWAY_WS_RELAY": request.param, **names})
+        env = {"FLUXSYNC_GATEWAY_WS_RELAY": request.param, **names}
+        return gateway(worker_class, env=env, args=args)
 
     return start
 
@@ -130,6 +133,7 @@ def test_illegal_frames(live: Gateway, seen: FakeStreamlit, illegal: Frame) -> N
         assert other.echo("hello") == "hello"
 
     upstream = seen.websockets[1]
+    assert upstream.ended.wait(10)
     assert [frame.opcode for frame in upstream.frames] == [frames.TEXT, frames.CLOSE]
 
 
@@ -144,30 +148,44 @@ def test_unmasked_frame(live: Gateway, seen: FakeStreamlit) -> None:
 def test_ping_after_silence(start: Callable[..., Gateway], upstream: FakeStreamlit) -> None:
     """An answer keeps it open; without one, it ends."""
     server = start(ws_ping_interval_s=0.2, ws_ping_timeout_s=0.5)
+    ping, pong = (Frame(0x80 | opcode, b"") for opcode in (frames.PING, frames.PONG))
+
+    def stays_open() -> bool:
+        """Answer three pings, and return whether there's an echo; not if we come too late."""
+        with server.websocket() as client, contextlib.suppress(ConnectionError):
+            for _ in range(3):
+                if (frame := client.receive()) is None:
+                    return False
+                assert frame == ping
+                client.send(pong)
+            client.send(frames.text("hello"))
+            while (frame := client.receive()) == ping:
+                client.send(pong)
+            return frame == frames.text("hello")
+        return False
+
+    eventually(stays_open)
     with server.websocket() as client:
-        for _ in range(3):
-            ping = client.receive()
-            assert ping == Frame(0x80 | frames.PING, b"")
-            client.send(Frame(0x80 | frames.PONG, b""))
-        assert client.echo("hello") == "hello"
-        while (frame := client.receive()) is not None:
-            assert frame.opcode == frames.PING
+        assert {*iter(client.receive, None)} == {ping}
     server.wait_for_line("does not answer a ping")
 
 
 def test_idle(start: Callable[..., Gateway]) -> None:
     server = start(ws_idle_timeout_s=0.5, ws_ping_interval_s=0)
-    with server.websocket() as client:
-        assert client.echo("hello") == "hello"
-        closed = client.receive()
-        assert closed is not None
-        assert (closed.close_code, closed.close_reason) == (1001, "idle")
+
+    def received() -> list[Frame | None]:
+        with server.websocket() as client:
+            client.send(frames.text("hello"))
+            return [client.receive(), client.receive()]
+
+    # There's no echo if we're late.
+    eventually(lambda: received() == [frames.text("hello"), frames.close(1001, "idle")])
 
 
 @pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
 def test_goodbye(start: Callable[..., Gateway], kind: str) -> None:
     """Whoever relays it, a browser hears that the server goes."""
-    server = start(kind)
+    server = start(kind, args=("--graceful-timeout", "10"))
     with server.websocket() as client:
         assert client.echo("hello") == "hello"
         server.popen.terminate()

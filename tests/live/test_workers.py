@@ -59,7 +59,7 @@ def test_one_streamlit(make: t.Callable[[], Application], serve: StartServer) ->
     """There is one of it however many workers; nothing of it belongs to the master."""
     server = make()
     serve(server)
-    eventually(lambda: len(server.workers()) == 4, 20, lambda: f"4 workers\n{server.output}")
+    eventually(lambda: len(server.workers()) == 4, 60, lambda: f"4 workers\n{server.output}")
     status = server.status()
     assert [replica["starts"] for replica in status["replicas"]] == [1]
     assert [p.pid for p in server.supervisors()] == [status["pid"]]
@@ -89,7 +89,7 @@ def replace_workers(server: Gateway, how: str) -> None:
         return len(workers) == len(before) and not workers & before
 
     eventually(are_replaced, 30, lambda: f"other workers than {before}: {workers}")
-    eventually(lambda: server.get("/readyz").status == 200, 20, "readiness")
+    server.wait_ready()
 
 
 @pytest.mark.streamlit

@@ -83,6 +83,7 @@ def client(state: StateDirectory, monkeypatch: pytest.MonkeyPatch) -> t.Iterator
     monkeypatch.setattr(module, "launch", lambda *args: None)
     monkeypatch.setattr(module, "_RETRY_LATER", 0.1)
     monkeypatch.setattr(module, "_FIRST_TABLE", 0.05)
+    monkeypatch.setattr(module, "_ASK", 20.0)
     anchor = Switch(os.getpid())
     yield SupervisorClient(lambda: state, Spec(name="x", directory="/"), anchor)
     anchor.ended = True

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fluxsync.process import compressor, replicas
+from fluxsync.process import fleet as _fleet
 from fluxsync.process.fleet import Fleet
 from fluxsync.process.probes import Prober, Result
 from fluxsync.process.spec import Spec
@@ -205,9 +206,14 @@ def test_crash_and_restart(loop: t.Callable[..., Loop]) -> None:
     ],
 )
 def test_failure(
-    text: str, fields: dict[str, t.Any], reason: str | None, loop: t.Callable[..., Loop]
+    text: str,
+    fields: dict[str, t.Any],
+    reason: str | None,
+    loop: t.Callable[..., Loop],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A wrong command line is given up at once, and tried again only when asked to."""
+    monkeypatch.setattr(_fleet, "_RETRY_AFTER", 3600.0)
     one = loop(text, **fields)
     if reason is None:
         assert one.until(State.BACKOFF).reason == "exit code 1\nno such option"
@@ -217,6 +223,9 @@ def test_failure(
     assert one.fleet.has_given_up
     one.fleet.retry()
     assert one.turn().starts == 1  # too early: those who started together ask together
+    monkeypatch.setattr(_fleet, "_RETRY_AFTER", -1.0)
+    one.fleet.retry()
+    assert one.turn().starts == 2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,12 @@ from fluxsync.process.probes import Prober, Result, is_healthy
 from tests.support.upstream import FakeStreamlit
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for answers as long as a busy machine takes."""
+    monkeypatch.setattr(probes, "TIMEOUT", 20.0)
+
+
 @pytest.fixture
 def results() -> t.Iterator[tuple[Prober, queue.SimpleQueue[Result]]]:
     answers: queue.SimpleQueue[Result] = queue.SimpleQueue()

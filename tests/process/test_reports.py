@@ -5,9 +5,16 @@ import typing as t
 
 import pytest
 
+from fluxsync.process import reports
 from fluxsync.process.reports import Reports
 from fluxsync.telemetry import metrics
 from fluxsync.telemetry.metrics import Tally
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for workers as long as a test likes."""
+    monkeypatch.setattr(reports, "_PATIENCE", 3600.0)
 
 
 class Connections:

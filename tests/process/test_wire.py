@@ -78,13 +78,16 @@ def test_large_message(pair: tuple[socket.socket, socket.socket]) -> None:
     """One that doesn't fit into the socket's buffer."""
     ours, theirs = pair
     payload = os.urandom(2_000_000)
-    if not os.fork():
-        wire.send(ours, {}, payload)
-        os._exit(0)
+    pid = os.fork()
+    if not pid:
+        try:
+            wire.send(ours, {}, payload)
+        finally:
+            os._exit(0)
     receiver = wire.Receiver()
     while not (messages := receiver.receive(theirs)):
         assert messages == []
-    os.wait()
+    os.waitpid(pid, 0)
     assert messages[0].payload == payload
 
 

@@ -44,7 +44,7 @@ def run(*args: str, cwd: Path, **env: str) -> str:
     """Run Python's modules and programs, without this repository on the path."""
     own = {**environment(env), "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        args, cwd=cwd, env=own, capture_output=True, text=True, timeout=60 * FACTOR
+        args, cwd=cwd, env=own, capture_output=True, text=True, timeout=120 * FACTOR
     )
     assert done.returncode == 0, f"{args}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -79,6 +79,7 @@ def empty_environment(directory: Path, wheel: Path) -> Path:
 
 @pytest.mark.streamlit
 @pytest.mark.live_server
+@pytest.mark.timeout(400)  # it starts a dozen programs, one after the other
 def test_distributions(tmp_path: Path, serve: StartServer) -> None:
     source, dist, again = (tmp_path / name for name in ("source", "dist", "again"))
     for name in SOURCES:

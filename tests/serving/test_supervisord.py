@@ -91,6 +91,7 @@ def test_upload(
 
     assert ends.browser.read_until(b"\r\n\r\n") is not None
     eventually(lambda: not relay.transfers)
+    relay.stop()  # the line comes right behind
     assert [r.getMessage() for r in caplog.records] == ["POST /upload 204"] * logged
 
 
@@ -108,6 +109,7 @@ def test_download(
 
     assert ends.browser.read(8) == b"headbody"
     eventually(lambda: not relay.transfers)
+    relay.stop()
     assert [vars(r)["bytes"] for r in caplog.records] == [18] * logged
 
 

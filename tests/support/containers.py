@@ -119,11 +119,11 @@ class Contained(Gateway):
 
     def supervisors(self) -> list[psutil.Process]:
         """Return the supervisors that run."""
-        return self.find("supervisord")
+        return self.find_programs("supervisord")
 
     def streamlits(self) -> list[psutil.Process]:
         """Return the Streamlit processes that run."""
-        return self.find("child.py")
+        return self.find_programs("child.py")
 
     def workers(self) -> list[psutil.Process]:
         """Return gunicorn's workers."""

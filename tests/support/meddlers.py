@@ -71,6 +71,7 @@ class Meddling:
     :ivar upgrade: A status answers handshakes with that status and an HTML page.
     :ivar buffered: Responses are read to their end before their first byte is passed on.
     :ivar patience: Seconds after which a response is cut, or answered with 504 if buffered.
+    :ivar hurried: Pattern of the targets that are meant by that.
     :ivar serial: One request at a time, over all connections; the others wait.
     :ivar kept: Whether the client's connections are kept for further requests. A browser
         repeats by itself what fails on a kept connection before the first byte of an answer.
@@ -87,6 +88,7 @@ class Meddling:
     upgrade: Upgrade | int = Upgrade.PASS
     buffered: bool = False
     patience: float = 3600.0
+    hurried: str = ""
     serial: bool = False
     kept: bool = True
     lost: Every | None = None
@@ -172,7 +174,8 @@ class Meddler(Proxy):
             self.send(connected := stack.enter_context(upstream), request)
             return connected
 
-        deadline = Deadline(self.does.patience)
+        is_hurried = re.search(self.does.hurried, asked.target)
+        deadline = Deadline(self.does.patience if is_hurried else 3600.0)
         upstream = send(asked.gateway)
         if self._strikes(self.does.twice, asked.target):
             self._count("twice")

@@ -117,11 +117,26 @@ def test_buffers_responses(meddler: StartMeddler, upstream: FakeStreamlit) -> No
 @pytest.mark.parametrize("target", ["/slow/20", "/gated/1"])
 def test_loses_patience(meddler: StartMeddler, target: str) -> None:
     """Before the head of a response and after it."""
-    proxy = meddler(patience=0.2)
-    with pytest.raises(ConnectionError) if target == "/slow/20" else contextlib.nullcontext():
-        assert not http.get(proxy.port, target).complete
+
+    def is_cut(patience: float) -> bool:
+        """Whether the head of a response came, and its end didn't."""
+        proxy = meddler(patience=patience)
+        try:
+            response = http.get(proxy.port, target)
+        except ConnectionError:
+            response = None
+        assert proxy.done == {"late": 1}
+        assert response is None or not response.complete
+        return response is not None
+
+    # On a busy machine the head may be late, too.
+    patiences = [0.2] if target == "/slow/20" else [0.2, 2, 20]
+    assert any(map(is_cut, patiences)) is (target != "/slow/20")
     assert http.get(meddler(patience=0.2, buffered=True).port, target).status == 504
-    assert proxy.done == {"late": 1}
+    hurried = meddler(patience=0, hurried="^/slow|^/gated")
+    with pytest.raises(ConnectionError):
+        http.get(hurried.port, target)
+    assert http.get(hurried.port, "/echo").status == 200
 
 
 def test_first_byte_and_silence(meddler: StartMeddler, upstream: FakeStreamlit) -> None:

@@ -29,7 +29,7 @@ class Deadline:
 
 
 def eventually(
-    predicate: t.Callable[[], T | None], timeout: float = 10.0, what: object = "the condition"
+    predicate: t.Callable[[], T | None], timeout: float = 30.0, what: object = "the condition"
 ) -> T:
     """Return the predicate's first true value; fail when the time is over.
 

@@ -22,6 +22,7 @@ from fluxsync.telemetry import opentelemetry, tracers, tracing
 from fluxsync.testing import FakeStreamlit, FluxSyncTestClient
 from tests.support.collector import Collector
 from tests.support.processes import environment
+from tests.support.waiting import FACTOR
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -322,6 +323,8 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 PROGRAM = """
 import os, sys
 from fluxsync import FluxSync, FluxSyncSettings, trace_span
+from fluxsync.telemetry import opentelemetry
+opentelemetry._PATIENCE = float(sys.argv[1])
 FluxSync(title="Shop", settings=FluxSyncSettings(enable_opentelemetry=True))
 if os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
@@ -330,13 +333,16 @@ with trace_span("own"):
 """
 
 
-def run(env: dict[str, str]) -> None:
-    """Run the program, which ends without an error, and soon."""
+def run(env: dict[str, str], patience: float) -> None:
+    """Run the program, which ends without an error, and long before an exporter gives up.
+
+    :param patience: Seconds that its end waits for the collector.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment(env),
+        [sys.executable, "-c", PROGRAM, str(patience)],
+        env=environment({"OTEL_EXPORTER_OTLP_TIMEOUT": "3600", **env}),
         check=True,
-        timeout=9,  # an exporter waits for ten seconds
+        timeout=60 * FACTOR,
         capture_output=True,
         text=True,
     )
@@ -344,9 +350,9 @@ def run(env: dict[str, str]) -> None:
 
 
 def test_last_spans_are_sent() -> None:
-    """They'd go out in a minute; the process ends before."""
+    """They'd go out in an hour; the process ends before."""
     with Collector() as collector:
-        run({"OTEL_BSP_SCHEDULE_DELAY": "60000", **collector.environment})
+        run({"OTEL_BSP_SCHEDULE_DELAY": "3600000", **collector.environment}, 3600)
         (span,) = collector.all("own")
 
     assert span.resource["service.name"] == "Shop"
@@ -354,4 +360,5 @@ def test_last_spans_are_sent() -> None:
 
 def test_process_ends_soon_while_the_collector_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        run({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}"})
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        run({"OTEL_EXPORTER_OTLP_ENDPOINT": address}, 1)

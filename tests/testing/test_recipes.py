@@ -21,6 +21,7 @@ TEXT = (ROOT / "docs" / "testing.rst").read_text(encoding="utf-8")
 
 @pytest.mark.live_server
 @pytest.mark.streamlit
+@pytest.mark.timeout(320)
 def test_examples(tmp_path: Path) -> None:
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", TEXT)
     project = tmp_path / "project"
@@ -37,7 +38,7 @@ def test_examples(tmp_path: Path) -> None:
         env=environment({"FLUXSYNC_STATE_DIR": str(tmp_path), "HOME": os.environ["HOME"]}),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
     assert result.returncode == 0, result.stdout + result.stderr

@@ -7,11 +7,18 @@ import typing as t
 
 import pytest
 
+from fluxsync.upstream import connections
 from tests.support.http import Stream
 
 #: Receives the requests of one connection, and answers them.
 Handler = t.Callable[[Stream], None]
 Serve = t.Callable[..., tuple[str, int]]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep idle connections for as long as a busy machine takes to use them again."""
+    monkeypatch.setattr(connections, "MAX_IDLE", 3600.0)
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def test_environment_is_not_asked(
 
 def test_time_is_limited(upstream: FakeStreamlit) -> None:
     with ApiClient(upstream.url, timeout=0.05) as client:
-        with pytest.raises(requests.ReadTimeout):
+        # Or, on a busy machine, for the connection already.
+        with pytest.raises(requests.Timeout):
             client.get("/slow/60")
         upstream.release.set()
         assert client.get("/slow/60", timeout=None).status_code == 200

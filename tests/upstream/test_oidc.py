@@ -13,6 +13,9 @@ from tests.support.openid import served
 if t.TYPE_CHECKING:
     from pathlib import Path
 
+#: Seconds that nobody here needs.
+LIMIT = 20.0
+
 
 @pytest.fixture
 def server() -> t.Iterator[str]:
@@ -42,23 +45,23 @@ def server() -> t.Iterator[str]:
 
 
 def test_object(server: str) -> None:
-    assert get_json(f"{server}/echo", 5)["form"] == {}
+    assert get_json(f"{server}/echo", LIMIT)["form"] == {}
 
 
 def test_form(server: str) -> None:
-    answer = post_token_request(f"{server}/echo", {"a": "ü"}, 5)
+    answer = post_token_request(f"{server}/echo", {"a": "ü"}, LIMIT)
 
     assert answer == (200, {"form": {"a": "ü"}, "authorization": None})
 
 
 def test_error_is_an_answer(server: str) -> None:
-    assert post_token_request(f"{server}/error", {}, 5) == (400, {"error": "invalid_grant"})
+    assert post_token_request(f"{server}/error", {}, LIMIT) == (400, {"error": "invalid_grant"})
 
 
 @pytest.mark.parametrize("path", ["/redirect", "/deep", "/nowhere"])
 def test_no_object(server: str, path: str) -> None:
     with pytest.raises(ProviderError):
-        get_json(server + path, 5)
+        get_json(server + path, LIMIT)
 
 
 def test_passwords_of_the_users_files_are_not_sent(
@@ -70,21 +73,23 @@ def test_passwords_of_the_users_files_are_not_sent(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
 
-    assert get_json(f"{server}/echo", 5)["authorization"] is None
-    assert post_token_request(f"{server}/echo", {}, 5).content["authorization"] is None
+    assert get_json(f"{server}/echo", LIMIT)["authorization"] is None
+    assert post_token_request(f"{server}/echo", {}, LIMIT).content["authorization"] is None
 
 
 @pytest.mark.parametrize("url", ["http://example.org/", "ftp://localhost/", "localhost", ""])
 def test_nobody_in_between(url: str) -> None:
     with pytest.raises(ProviderError, match=r"isn't an https URL$"):
-        get_json(url, 5)
+        get_json(url, LIMIT)
 
 
 def test_secrets_are_in_no_message(server: str) -> None:
     closed = server.rpartition(":")[0] + ":1"
 
     with pytest.raises(ProviderError) as e:
-        post_token_request(f"{closed}/token", {"client_secret": "hunter2"}, 5, ("app", "hunter2"))
+        post_token_request(
+            f"{closed}/token", {"client_secret": "hunter2"}, LIMIT, ("app", "hunter2")
+        )
 
     assert "hunter2" not in str(e.value)
 
@@ -101,8 +106,12 @@ def test_server_that_sends_a_byte_now_and_then(status: str) -> None:
 
     with served(drip) as url:
         try:
-            with pytest.raises(ProviderTimeoutError, match="takes too long"):
-                get_json(url, 0.3)
+            for limit in (0.3, 3.0, 30.0):
+                with pytest.raises(ProviderTimeoutError) as caught:
+                    get_json(url, limit)
+                if "doesn't answer" not in str(caught.value):
+                    break  # else the machine was too busy for the first byte
+            assert "takes too long" in str(caught.value)
         finally:
             ended.set()
 
@@ -110,4 +119,4 @@ def test_server_that_sends_a_byte_now_and_then(status: str) -> None:
 @pytest.mark.parametrize("host", ["a" * 70 + ".example", ".example", "x:0"])
 def test_host_that_is_none(host: str) -> None:
     with pytest.raises(ProviderError, match="can't be reached"):
-        get_json(f"https://{host}/", 5)
+        get_json(f"https://{host}/", LIMIT)

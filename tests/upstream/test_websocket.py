@@ -30,7 +30,7 @@ SWITCH = (
 
 
 def opened(
-    address: tuple[str, int], connect: float | None = 5.0, answer: float | None = 5.0
+    address: tuple[str, int], connect: float | None = 20.0, answer: float | None = 20.0
 ) -> Opened | Refused:
     return open_websocket(
         address,
@@ -47,7 +47,7 @@ def address(upstream: FakeStreamlit) -> tuple[str, int]:
     return ("127.0.0.1", upstream.port)
 
 
-@pytest.mark.parametrize("timeout", [5.0, None])
+@pytest.mark.parametrize("timeout", [20.0, None])
 def test_opened(address: tuple[str, int], upstream: FakeStreamlit, timeout: float | None) -> None:
     result = opened(address, timeout, timeout)
 
@@ -115,7 +115,12 @@ def test_refusal_whose_body_does_not_come(serve: Serve) -> None:
         stream.sock.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nnope")
         stream.fill()  # until the client gives up
 
-    result = opened(serve(stall), answer=0.2)
+    result = None
+    for limit in (0.2, 2.0, 20.0):
+        # It's for the head, too, which is late on a busy machine.
+        with contextlib.suppress(UpstreamTimeout):
+            result = opened(serve(stall), answer=limit)
+            break
 
     assert isinstance(result, Refused)
     assert result.body == b"nope"
