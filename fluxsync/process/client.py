@@ -67,10 +67,12 @@ class SupervisorClient:
         #: supervisor is told now and then.
         self.report: t.Callable[[], dict[str, t.Any]] | None = None
         self._instance = ""
+        #: When the next one is due; 0 before the first one.
         self._report_at = 0.0
         self._start_lock = threading.Lock()
         self._pid = 0
         self._lock: threading.Lock
+        self._reporting: threading.Lock
         self._known: threading.Event
         self._sock: socket.socket | None = None
         self._table = Table()
@@ -94,12 +96,14 @@ class SupervisorClient:
             self._is_leaving = is_leaving
             # Made here, not before a fork or before gevent has patched what they're made of.
             self._lock = threading.Lock()
+            self._reporting = threading.Lock()
             self._known = threading.Event()
             self._sock = None
             self._table, self._full = Table(), Full()
             self._wait_until = time.monotonic() + _FIRST_TABLE
             self._pid = os.getpid()
             self._instance = os.urandom(8).hex()
+            self._report_at = 0.0
             try:
                 self._state = self._locate()
             except FluxSyncError as e:
@@ -111,7 +115,7 @@ class SupervisorClient:
                 self._elect()
             threading.Thread(target=self._keep, name="fluxsync-supervisor", daemon=True).start()
             if self.report is not None:
-                atexit.register(self.send_report)
+                atexit.register(self.send_last_report)
 
     @property
     def table(self) -> Table:
@@ -180,10 +184,18 @@ class SupervisorClient:
         """Tell the supervisor what this process has counted. Any thread may call it."""
         if self.report is None or self._sock is None or self._pid != os.getpid():
             return
-        self._report_at = time.monotonic() + _REPORT_EVERY
-        message = {"type": "report", "instance": self._instance, **self.report()}
-        with contextlib.suppress(SupervisorError):
+        # What is told last is what counts: two threads mustn't overtake each other here.
+        with self._reporting, contextlib.suppress(SupervisorError):
+            self._report_at = time.monotonic() + _REPORT_EVERY
+            message = {"type": "report", "instance": self._instance, **self.report()}
             self.hand_over(message, b"", ())
+
+    def send_last_report(self) -> None:
+        """Tell it as this process ends, which it may do before it's connected."""
+        is_first = not self._report_at and self._pid == os.getpid()
+        if is_first and self.report is not None and any(self.report().values()):
+            self._known.wait(_FIRST_TABLE)
+        self.send_report()
 
     def _wait_for_connection(self) -> None:
         """Wait a moment if this process has just started, as with its first table."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import typing as t
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from threading import enumerate as threads
 
 import pytest
@@ -135,6 +136,66 @@ def test_who_is_refused(client: SupervisorClient, supervisor: Supervisor) -> Non
         eventually(lambda: client.full == Full(total=True))
         supervisor.close()
     eventually(lambda: client.full == Full())
+
+
+def test_last_report_of_a_process_that_ends_at_once(
+    client: SupervisorClient, state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has answered requests, and isn't connected yet."""
+    monkeypatch.setattr(module, "_FIRST_TABLE", 60.0)
+    monkeypatch.setattr(module, "_REPORT_EVERY", 60.0)
+    counted: dict[str, list[int]] = {"figures": []}
+    client.report = lambda: counted
+    client.start()
+    client.send_last_report()  # and waits for nobody, as there's nothing to say
+    counted["figures"] = [7]
+    ending = Thread(target=client.send_last_report)
+    ending.start()
+    said: list[object] = []
+    with contextlib.closing(Supervisor(state)) as supervisor:
+        sock, _ = supervisor.listener.accept()
+        with sock:
+            sock.settimeout(20)
+            send_table(sock)
+            receiver = wire.Receiver()
+            while len(said) < 3:
+                said += [m.data.get("figures") for m in receiver.receive(sock) or ()]
+            ending.join(20)
+    # The second one is the usual one, with which a connection begins.
+    assert said == [None, [7], [7]]
+    assert not ending.is_alive()
+
+
+def test_reports_do_not_overtake_each_other(
+    client: SupervisorClient, state: StateDirectory
+) -> None:
+    """The supervisor keeps the last one, so that has to be the one with the most."""
+    numbers = itertools.count()
+    first, second = Event(), Event()
+
+    def report() -> dict[str, t.Any]:
+        number = next(numbers)
+        if number == 0:
+            first.set()
+            # In vain, if the other one waits for its turn.
+            second.wait(0.2)
+        else:
+            second.set()
+        return {"figures": [number]}
+
+    with contextlib.closing(Supervisor(state)) as supervisor:
+        client.report = report
+        client.start()
+        sock, _ = supervisor.listener.accept()
+        with sock:
+            sock.settimeout(20)
+            assert first.wait(20)
+            client.send_report()
+            receiver = wire.Receiver()
+            said: list[object] = []
+            while len(said) < 3:
+                said += [m.data.get("figures") for m in receiver.receive(sock) or ()]
+    assert said == [None, [0], [1]]
 
 
 def test_hand_over(client: SupervisorClient, supervisor: Supervisor) -> None:
