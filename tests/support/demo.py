@@ -125,7 +125,7 @@ def save_sighting(page: Page, note: str) -> None:
 
 def saved_notes(page: Page, site: Site) -> list[str]:
     """Return the notes of the latest sightings as the API has them."""
-    sightings = page.request.get(site.url("api/sightings")).json()["sightings"]
+    sightings = page.request.get(site.url("api/sightings?limit=100")).json()["sightings"]
     return [sighting["note"] for sighting in sightings]
 
 
